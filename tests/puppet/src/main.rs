@@ -1,0 +1,2 @@
+//! Scripted worker.
+fn main() {}
