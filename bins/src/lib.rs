@@ -1,1 +1,11 @@
-//! superdaemon
+//! Start, hot-deploy, prefork and supervise Unix server programs: the engines
+//! behind the binaries of the same names, for programs that want them inside.
+
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
+pub mod cli;
+mod daemonize;
+pub mod files;
+mod footprint;
+mod report;
+pub mod start_server;

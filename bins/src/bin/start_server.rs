@@ -1,1 +1,5 @@
-fn main() {}
+//! Hot deploy for server programs; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    superdaemon::start_server::entry::main()
+}

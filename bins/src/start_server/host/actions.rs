@@ -1,0 +1,89 @@
+//! The deeds that the machine asks for.
+
+use std::ffi::OsStr;
+
+use sigpolicy::Signal;
+
+use super::Host;
+use crate::start_server::lines::Line;
+use crate::start_server::machine::{Action, Notice};
+
+/// Own lines that are told apart from a worker's in a log that both write to.
+const RECENT: usize = 32;
+
+impl Host {
+    pub(super) fn act(&mut self, action: Action) {
+        match action {
+            Action::Spawn(generation) => {
+                self.reload();
+                self.spawn_worker(generation);
+            }
+            Action::Signal(generation, signal) => self.signal_worker(generation, signal),
+            Action::Log(line) => {
+                if let Line::FailedToStart(..) | Line::CannotStart(_) | Line::NotReady(..) = &line {
+                    self.state.last_failure = Some(line.to_string());
+                }
+                self.state.recent.push_back(line.to_string());
+                if self.state.recent.len() > RECENT {
+                    self.state.recent.pop_front();
+                }
+                self.err.line(&line);
+            }
+            Action::Status(entries) => {
+                let written = self.files.status.as_mut().map(|file| file.write(&entries));
+                if let Some(Err(error)) = written {
+                    self.tell_once(format!("failed to write the status file: {error}"));
+                }
+            }
+            Action::Notify(notice) => {
+                self.state.settled |= matches!(notice, Notice::Ready(_));
+                self.notify(&notice);
+            }
+            Action::Report(client, outcome) => self.report(client, &outcome),
+            Action::ReopenLog => {
+                if let Err(error) = self.log.reopen() {
+                    self.err.line(&format!("failed to reopen the log file: {error}"));
+                }
+            }
+        }
+    }
+
+    fn signal_worker(&mut self, generation: u64, signal: Signal) {
+        let Some(key) = self.state.workers.get(&generation).map(|process| process.key) else {
+            return;
+        };
+        match self.events.signal(key, signal) {
+            // It has died; its exit is on the way.
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
+            Err(error) => {
+                let line = format!(
+                    "failed to send {signal} to the worker of generation {generation}: {error}"
+                );
+                self.err.line(&line);
+            }
+        }
+    }
+
+    /// Tells the service manager that started us.
+    fn notify(&mut self, notice: &Notice) {
+        let Some(socket) = self.service_manager.as_deref() else { return };
+        let micros = self.events.now().as_nanos() / 1000;
+        let text = match notice {
+            Notice::Ready(status) => format!("READY=1\nSTATUS={status}"),
+            Notice::Reloading(status) => {
+                format!("RELOADING=1\nMONOTONIC_USEC={micros}\nSTATUS={status}")
+            }
+            Notice::Stopping(status) => format!("STOPPING=1\nSTATUS={status}"),
+            Notice::Status(status) => format!("STATUS={status}"),
+            Notice::Watchdog => "WATCHDOG=1".to_owned(),
+        };
+        if let Err(error) = send(socket, &text) {
+            self.tell_once(error);
+        }
+    }
+}
+
+fn send(socket: &OsStr, text: &str) -> Result<(), String> {
+    fdpass::notify::send_to(socket, text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,185 @@
+//! Hearing workers on their NOTIFY_SOCKET, and clients on the control socket.
+
+use std::time::Duration;
+
+use reaper::{Interest, Key, Pid};
+
+use super::{Host, Source};
+use crate::start_server::control::{self, Client, Heard, MOST_CLIENTS, Request};
+use crate::start_server::machine::{Failure, Input, LAUNCHER, Note, RestartOutcome};
+use crate::start_server::status::{ListenerStatus, Status, WorkerStatus};
+
+/// Messages from one worker before the others get their turn.
+const MESSAGES: usize = 64;
+
+impl Host {
+    pub(super) fn open_control(&mut self) {
+        let opened = control::open(Pid::own()).and_then(|fd| self.events.watch(fd, Interest::Read));
+        match opened {
+            Ok(key) => {
+                self.state.sources.insert(key, Source::Control);
+            }
+            Err(error) => {
+                self.tell_once(format!(
+                    "no control socket, --restart will not tell failures: {error}"
+                ));
+            }
+        }
+    }
+
+    pub(super) fn hear_worker(&mut self, key: Key) {
+        for _ in 0..MESSAGES {
+            let Some(Source::Notify(generation, receiver)) = self.state.sources.get(&key) else {
+                return;
+            };
+            let generation = *generation;
+            let (message, sender) = match receiver.recv() {
+                Ok(Some(heard)) => heard,
+                Ok(None) => return,
+                Err(error) => {
+                    self.tell_once(format!("a NOTIFY_SOCKET failed: {error}"));
+                    return;
+                }
+            };
+            if !self.trusts(sender.uid) {
+                continue;
+            }
+            if let (Some(text), Some(process)) =
+                (&message.status, self.state.workers.get_mut(&generation))
+            {
+                process.text = Some(text.clone());
+            }
+            let note = Note { ready: message.ready, extend: message.extend_timeout };
+            self.feed(Input::Notified(generation, note));
+        }
+    }
+
+    /// The socket has a guessable name; its worker's user, our own, and root may speak.
+    fn trusts(&self, uid: u32) -> bool {
+        let own = rustix::process::geteuid().as_raw();
+        let worker = self.launch.credentials.as_ref().map(|credentials| credentials.uid());
+        uid == 0 || uid == own || Some(uid) == worker
+    }
+
+    /// Whether a start is watched by somebody who wants to hear why it failed.
+    pub(super) fn somebody_waits(&self) -> bool {
+        self.state
+            .sources
+            .values()
+            .any(|source| matches!(source, Source::Client(client) if client.asked))
+    }
+
+    pub(super) fn welcome(&mut self, listener: Key) {
+        let clients = |source: &&Source| matches!(source, Source::Client(_));
+        let accepted = self.events.fd(listener).and_then(control::accept);
+        if self.state.sources.values().filter(clients).count() >= MOST_CLIENTS {
+            return;
+        }
+        if let Some(key) = accepted.and_then(|fd| self.events.watch(fd, Interest::Read).ok()) {
+            self.state.sources.insert(key, Source::Client(Client::default()));
+        }
+    }
+
+    pub(super) fn hear_client(&mut self, key: Key) {
+        let Some(fd) = self.events.fd(key) else { return };
+        let Some(Source::Client(client)) = self.state.sources.get_mut(&key) else { return };
+        match client.read(fd) {
+            Heard::More => {}
+            Heard::Gone => self.dismiss(key),
+            Heard::Request(Request::Restart) => {
+                self.reload();
+                self.feed(Input::Restart(key.as_raw()));
+            }
+            Heard::Request(Request::Status) => {
+                control::answer(fd, &self.status().encode());
+                self.dismiss(key);
+            }
+        }
+    }
+
+    fn dismiss(&mut self, key: Key) {
+        self.state.settled = true;
+        self.state.sources.remove(&key);
+        drop(self.events.unwatch(key));
+    }
+
+    pub(super) fn report(&mut self, client: u64, outcome: &RestartOutcome) {
+        if client == LAUNCHER {
+            return self.report_to_launcher(outcome);
+        }
+        let key = Key::from_raw(client);
+        let text = match outcome {
+            RestartOutcome::Done(generation, pid) => {
+                format!("done\ngeneration {generation} serves with worker {pid}\n")
+            }
+            RestartOutcome::Failed(failure) => {
+                format!("failed\nrestart failed: {}", self.explain(failure))
+            }
+        };
+        if let Some(fd) = self.events.fd(key) {
+            control::answer(fd, &text);
+        }
+        self.dismiss(key);
+    }
+
+    fn report_to_launcher(&mut self, outcome: &RestartOutcome) {
+        let Some(launcher) = self.launcher.take() else { return };
+        match outcome {
+            RestartOutcome::Done(..) => launcher.report(0, ""),
+            RestartOutcome::Failed(failure) => {
+                launcher.report(1, &format!("start failed: {}", self.explain(failure)));
+            }
+        }
+    }
+
+    /// The failure, and what the worker wrote last.
+    fn explain(&self, failure: &Failure) -> String {
+        let mut text = format!("{failure}\n");
+        let generation = match failure {
+            Failure::Died(generation, ..) | Failure::NotReady(generation, ..) => *generation,
+            Failure::Spawn(..) | Failure::Stopping => return text,
+        };
+        let mut lines = self.last_lines(generation);
+        lines.retain(|line| !self.state.recent.contains(line));
+        if !lines.is_empty() {
+            text.push_str("its last output:\n");
+            for line in lines {
+                text.push_str("  ");
+                text.push_str(&line);
+                text.push('\n');
+            }
+        }
+        text
+    }
+
+    fn status(&self) -> Status {
+        let now = self.events.now();
+        let view = self.machine.view(now);
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let workers = view.workers.iter().map(|worker| WorkerStatus {
+            generation: worker.generation,
+            pid: worker.pid.as_raw(),
+            state: worker.role.word().to_owned(),
+            age: Some(millis(worker.age)),
+            text: self.state.workers.get(&worker.generation).and_then(|p| p.text.clone()),
+        });
+        let listeners = self.sockets.infos().map(|socket| ListenerStatus {
+            name: socket.name.to_string_lossy().into_owned(),
+            fd: socket.fd,
+            kind: socket.kind.to_string(),
+            address: socket.address.to_string(),
+        });
+        Status {
+            pid: Some(Pid::own().as_raw()),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            phase: view.phase.to_owned(),
+            generation: view.generation,
+            failures: u64::from(view.failures),
+            next_start: view.next_start.map(millis),
+            uptime: Some(millis(now.saturating_since(self.begun))),
+            last_failure: self.state.last_failure.clone(),
+            workers: workers.collect(),
+            listeners: listeners.collect(),
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Hot deploy: binds the sockets, runs a program that serves them, and replaces
+//! it by a new one on SIGHUP without refusing a connection.
+//!
+//! What Perl's Server::Starter 0.35 does, letter for letter where scripts and
+//! servers depend on it; `docs/differences.md` lists where it is not so.
+//!
+//! A Rust program can be the server or speak to one:
+//!
+//! ```no_run
+//! use superdaemon::start_server::{args, restart};
+//!
+//! let words = ["--restart", "--pid-file=/run/app.pid", "--status-file=/run/app.status"];
+//! if let args::Command::Restart(options) = args::parse(words.map(Into::into).to_vec(), false)? {
+//!     println!("{}", restart(&options)?.text);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod args;
+mod capture;
+mod client;
+mod control;
+pub mod entry;
+pub mod environment;
+mod host;
+pub mod lines;
+mod log;
+pub mod machine;
+mod sockets;
+mod status;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
+
+use fdpass::{BindOptions, Inherited};
+use reaper::{Credentials, EventLoop, Pid, group_id, user_id};
+use sigpolicy::{Policy as SignalPolicy, Signal, SignalSet, action, mask};
+
+use crate::daemonize::{Launcher, Role, daemonize};
+use crate::files::{Failed, PidFile, StatusFile};
+use crate::report::complain;
+use args::StartOptions;
+use environment::{Environment, OptionVariables};
+use host::{Files, Host, Launch, OWN_SIGNALS, Parts};
+use log::Log;
+use machine::{Machine, Policy};
+use sockets::Sockets;
+
+pub use client::{Restarted, restart, status, stop};
+pub use status::{ListenerStatus, Status, WorkerStatus};
+
+/// What a process knows only before it has opened or changed anything.
+#[derive(Debug)]
+pub struct Birth {
+    /// The sockets of a service manager.
+    pub inherited: Inherited,
+    /// Open descriptors that go on to the workers.
+    pub passing: Vec<i32>,
+    /// Signals that are ignored.
+    pub ignored: SignalSet,
+    /// Signals that are blocked.
+    pub mask: SignalSet,
+}
+
+impl Birth {
+    /// Takes down the present state; `inherited` are the sockets of a service manager, if any.
+    #[must_use]
+    pub fn observe(inherited: Inherited) -> Self {
+        let taken = |fd: &i32| inherited.iter().all(|listener| listener.as_fd().as_raw_fd() != *fd);
+        let passing = sockets::passing_through().into_iter().filter(taken).collect();
+        Self { passing, inherited, ignored: action::ignored_now(), mask: mask::current() }
+    }
+}
+
+/// Binds, spawns and serves until the server is told to stop; the exit code.
+///
+/// The process must have one thread: it may fork, and it waits for all its children.
+///
+/// # Errors
+/// Whatever keeps the server from starting; nothing is left behind then.
+pub fn start(options: StartOptions, birth: Birth) -> Result<u8, Failed> {
+    let credentials = credentials(&options)?;
+    let bind_options = bind_options(&options)?;
+    let mut environment = environment(&options, credentials.as_ref());
+    let mut log = Log::open(options.log.as_ref())?;
+    complain(&[format!("start_server (pid:{}) starting now...", Pid::own())]);
+    let pid_file = options.pid_file.as_deref().map(PidFile::lock).transpose()?;
+    let mut files = Files { pid: pid_file, status: None };
+    let opened = Sockets::open(&options.listeners, &bind_options, birth.inherited, &birth.passing);
+    let (sockets, notes) = opened.inspect_err(|_| files.remove())?;
+    complain(&notes);
+    let launcher = if options.daemonize {
+        match daemonize() {
+            Ok(Role::Daemon(launcher)) => Some(launcher),
+            Ok(Role::Launcher(code, text)) => {
+                complain(&text.lines().map(str::to_owned).collect::<Vec<_>>());
+                return Ok(code);
+            }
+            Err(error) => {
+                sockets.unlink();
+                files.remove();
+                return Err(Failed::io("fork failed", &error));
+            }
+        }
+    } else {
+        None
+    };
+    let (settings, warnings) = environment.settings();
+    let events = match settle_in(&options, &mut files, &mut log) {
+        Ok(events) => events,
+        Err(failed) => {
+            sockets.unlink();
+            files.remove();
+            return tell(launcher, failed);
+        }
+    };
+    complain(&warnings);
+    let service_manager = std::env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty());
+    let perls_own = [Signal::HUP, Signal::TERM, Signal::INT, Signal::ALRM, Signal::CHLD];
+    let host = Host::new(Parts {
+        machine: Machine::new(policy(&options, service_manager.is_some()), settings.clone()),
+        events,
+        environment,
+        settings,
+        sockets,
+        launch: Launch {
+            program: options.program,
+            args: options.args,
+            dir: options.dir,
+            credentials,
+            no_new_privs: options.no_new_privs,
+            ignored: perls_own.into_iter().fold(birth.ignored, SignalSet::without),
+            mask: birth.mask,
+        },
+        log,
+        files,
+        launcher,
+        service_manager,
+    });
+    Ok(host.run())
+}
+
+/// What is to be done after the last fork and before the first worker.
+fn settle_in(
+    options: &StartOptions,
+    files: &mut Files,
+    log: &mut Log,
+) -> Result<EventLoop, Failed> {
+    files.status =
+        options.status_file.as_deref().map(|path| StatusFile::new(path, Pid::own())).transpose()?;
+    if let Some(pid) = &mut files.pid {
+        pid.write(Pid::own())?;
+    }
+    let signals = SignalPolicy::new()
+        .catch(&OWN_SIGNALS)
+        .catch(&[Signal::CHLD])
+        .ignore(&[Signal::PIPE])
+        .interrupt_syscalls(true)
+        .install()
+        .map_err(|error| Failed::new(error.to_string(), 255))?;
+    let events = EventLoop::new(signals).map_err(|error| Failed::io("no event loop", &error))?;
+    if options.daemonize {
+        if let Some(logger) = log.logger() {
+            logger.detach();
+        }
+        let null = File::open("/dev/null").map_err(|error| Failed::io("reopen failed", &error))?;
+        rustix::stdio::dup2_stdin(null)
+            .map_err(|error| Failed::io("reopen failed", &error.into()))?;
+    }
+    log.install().map_err(|error| Failed::io("failed to dup STDERR to the log", &error))?;
+    Ok(events)
+}
+
+fn tell(launcher: Option<Launcher>, failed: Failed) -> Result<u8, Failed> {
+    match launcher {
+        None => Err(failed),
+        Some(launcher) => {
+            let code = failed.code();
+            launcher.report(code, &format!("{failed}\n"));
+            Ok(code)
+        }
+    }
+}
+
+fn environment(options: &StartOptions, credentials: Option<&Credentials>) -> Environment {
+    let variables = OptionVariables {
+        envdir: options.envdir.clone(),
+        enable_auto_restart: options.auto_restart,
+        auto_restart_interval: options.auto_restart_interval,
+        kill_old_delay: options.kill_old_delay,
+    };
+    let mut own: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    // As systemd does for User=: a worker of another user has no use for our home.
+    if let (Some(_), Some(credentials)) = (&options.user, credentials) {
+        let name = credentials.name().map(OsString::from);
+        let home = credentials.home().map(OsString::from);
+        own.extend(home.map(|home| ("HOME".into(), home)));
+        own.extend(name.clone().map(|name| ("USER".into(), name)));
+        own.extend(name.map(|name| ("LOGNAME".into(), name)));
+    }
+    Environment::new(own, &variables)
+}
+
+fn credentials(options: &StartOptions) -> Result<Option<Credentials>, Failed> {
+    if options.user.is_none() && options.group.is_none() {
+        return Ok(None);
+    }
+    let found = Credentials::lookup(options.user.as_deref(), options.group.as_deref());
+    found.map(Some).map_err(|error| Failed::new(error.to_string(), 255))
+}
+
+fn bind_options(options: &StartOptions) -> Result<BindOptions, Failed> {
+    let mut bind = BindOptions { backlog: options.backlog, ..BindOptions::default() };
+    bind.path_mode = options.path_mode;
+    if let Some(owner) = &options.path_owner {
+        let (user, group) = owner.split_once(':').unwrap_or((owner, ""));
+        let fail =
+            |error: reaper::UserError| Failed::new(format!("--path-owner={owner}: {error}"), 255);
+        if !user.is_empty() {
+            bind.path_owner = Some(user_id(user).map_err(fail)?);
+        }
+        if !group.is_empty() {
+            bind.path_group = Some(group_id(group).map_err(fail)?);
+        }
+    }
+    Ok(bind)
+}
+
+fn policy(options: &StartOptions, has_service_manager: bool) -> Policy {
+    Policy {
+        interval: options.interval,
+        start_timeout: options.start_timeout,
+        signal_on_hup: options.signal_on_hup,
+        signal_on_term: options.signal_on_term,
+        restart_attempts: options.restart_attempts,
+        first_attempts: options.daemonize.then_some(options.restart_attempts.unwrap_or(1)),
+        backoff_max: options.backoff_max,
+        kill_timeout: options.kill_timeout,
+        max_generations: options.max_generations,
+        watchdog: watchdog().filter(|_| has_service_manager),
+        jitter_seed: fastrand::u32(..),
+    }
+}
+
+/// Half of what sd_watchdog_enabled(3) tells, as that page advises.
+fn watchdog() -> Option<Duration> {
+    let number = |name| std::env::var(name).ok()?.parse::<u64>().ok();
+    let for_us = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
+    let usec = number("WATCHDOG_USEC").filter(|usec| for_us && *usec > 0)?;
+    Some(Duration::from_micros(usec / 2).max(Duration::from_millis(1)))
+}
