@@ -48,11 +48,16 @@ impl fmt::Display for Failed {
 
 impl std::error::Error for Failed {}
 
+/// No pid file is longer.
+const LONGEST: u64 = 64;
+
 /// A pid file held by a lock for as long as this value lives.
 #[derive(Debug)]
 pub struct PidFile {
     path: PathBuf,
     file: File,
+    /// It was not there before, or holds our pid: ours to remove.
+    ours: bool,
 }
 
 impl PidFile {
@@ -62,17 +67,21 @@ impl PidFile {
     /// When it cannot be opened, or another process holds it: the text says who.
     pub fn lock(path: &Path) -> Result<Self, Failed> {
         loop {
-            let file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o666)
-                .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-                .open(path)
-                .map_err(|error| {
-                    Failed::io(format_args!("failed to open file:{}", path.display()), &error)
-                })?;
+            let mut open = OpenOptions::new();
+            open.read(true).write(true).mode(0o666);
+            open.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+            let (opened, ours) = match open.open(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    (open.create_new(true).open(path), true)
+                }
+                opened => (opened, false),
+            };
+            if opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
+                continue;
+            }
+            let file = opened.map_err(|error| {
+                Failed::io(format_args!("failed to open file:{}", path.display()), &error)
+            })?;
             if !file.metadata().is_ok_and(|meta| meta.is_file()) {
                 let text = format!("the pid file is not a regular file:{}", path.display());
                 return Err(Failed::new(text, 22));
@@ -92,7 +101,8 @@ impl PidFile {
                 _ => false,
             };
             if same {
-                return Ok(Self { path: path.to_owned(), file });
+                refuse_foreign(path, &file)?;
+                return Ok(Self { path: path.to_owned(), file, ours });
             }
         }
     }
@@ -102,6 +112,7 @@ impl PidFile {
     /// # Errors
     /// What the file system says, ENOSPC for example.
     pub fn write(&mut self, pid: Pid) -> Result<(), Failed> {
+        self.ours = true;
         let write = |file: &mut File| {
             file.set_len(0)?;
             file.rewind()?;
@@ -112,10 +123,25 @@ impl PidFile {
         })
     }
 
-    /// Removes the file and lets go of the lock, in this order.
+    /// Removes the file and lets go of the lock, in this order; a file that was there before and
+    /// was not written stays as it is.
     pub fn remove(self) {
-        let _ = fs::remove_file(&self.path);
+        if self.ours {
+            let _ = fs::remove_file(&self.path);
+        }
     }
+}
+
+/// A mistyped name must not cost anybody a file. What a crash leaves in a pid file is short.
+fn refuse_foreign(path: &Path, file: &File) -> Result<(), Failed> {
+    if file.metadata().is_ok_and(|meta| meta.len() <= LONGEST) {
+        return Ok(());
+    }
+    let text = format!(
+        "the pid file {} holds more than a pid and is left alone: is the name right?",
+        path.display()
+    );
+    Err(Failed::new(text, 17))
 }
 
 fn held(path: &Path, file: &File) -> Failed {
@@ -152,6 +178,11 @@ impl StatusFile {
         if path.is_dir() {
             let text = format!("the status file is a directory:{}", path.display());
             return Err(Failed::new(text, 21));
+        }
+        // The rename would replace it: /dev/null, for example.
+        if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+            let text = format!("the status file is not a regular file:{}", path.display());
+            return Err(Failed::new(text, 22));
         }
         let fail = |error| {
             let what = format!("failed to create temporary file:{}", temporary.display());
@@ -218,7 +249,15 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "4242\n");
         first.remove();
         assert!(!path.exists());
+        PidFile::lock(&path).unwrap().remove();
+        assert!(!path.exists(), "made and not needed");
+        let precious = "key = value\n".repeat(9);
+        fs::write(&path, &precious).unwrap();
+        assert_eq!(PidFile::lock(&path).unwrap_err().code(), 17);
+        assert_eq!(fs::read_to_string(&path).unwrap(), precious);
         fs::write(&path, "99999999\nstale").unwrap();
+        PidFile::lock(&path).unwrap().remove();
+        assert!(path.exists(), "a start that failed changes nothing");
         let mut third = PidFile::lock(&path).unwrap();
         third.write(Pid::from_raw(7).unwrap()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "7\n");

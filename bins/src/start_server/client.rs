@@ -3,10 +3,10 @@
 //! A server of ours answers on its control socket. Perl's Server::Starter is
 //! served too: HUP, and a watch on the status file instead of a question.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use reaper::Pid;
 use rustix::fs::FlockOperation;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
+use rustix::net::sockopt::socket_peercred;
 use rustix::process::{PidfdFlags, Signal as RawSignal, pidfd_open, pidfd_send_signal};
 
 use super::args::{RestartOptions, StatusOptions, StopOptions};
@@ -39,7 +40,7 @@ struct Server {
 impl Server {
     /// Finds the holder of the pid file and makes sure that it is the one that is spoken to, however
     /// fast pids are used again: first the handle, then the proof that the lock is still held.
-    fn find(path: &Path, signal: &str) -> Result<Self, Failed> {
+    fn find(path: &Path, task: &str) -> Result<Self, Failed> {
         let open =
             |error| Failed::io(format_args!("failed to open file:{}", path.display()), &error);
         // A FIFO in its place must not hold us up.
@@ -60,7 +61,7 @@ impl Server {
         };
         let gone = || {
             let text = format!(
-                "failed to send SIG{signal} to the server process:No such process \
+                "failed to {task} the server process:No such process \
                  (the pid file {} is stale: nobody holds it)",
                 path.display()
             );
@@ -75,7 +76,15 @@ impl Server {
             }
         };
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
-            Err(Errno::WOULDBLOCK) => Ok(Self { pid, pidfd }),
+            Err(Errno::WOULDBLOCK) if holds(pid, &file) => Ok(Self { pid, pidfd }),
+            Err(Errno::WOULDBLOCK) => {
+                let text = format!(
+                    "failed to {task} the server process:No such process \
+                     (the pid file {} is held by another process than {pid}, which it names)",
+                    path.display()
+                );
+                Err(Failed::new(text, 3))
+            }
             _ => Err(gone()),
         }
     }
@@ -92,12 +101,25 @@ impl Server {
     }
 }
 
+/// Whether the process has this very file open: a server that has locked a stale file has not
+/// written its own pid for a moment, and the stale one may be anybody's. Yes where it cannot be told.
+fn holds(pid: Pid, file: &File) -> bool {
+    let identity = |meta: Metadata| (meta.dev(), meta.ino());
+    let (Ok(wanted), Ok(entries)) =
+        (file.metadata().map(identity), fs::read_dir(format!("/proc/{pid}/fd")))
+    else {
+        return true;
+    };
+    let mut opened = entries.flatten().filter_map(|entry| fs::metadata(entry.path()).ok());
+    opened.any(|meta| identity(meta) == wanted)
+}
+
 /// Sends TERM to the holder of the pid file and waits until it has gone, without limit.
 ///
 /// # Errors
 /// When nobody holds the file, or the signal is not permitted.
 pub fn stop(options: &StopOptions) -> Result<(), Failed> {
-    let server = Server::find(&options.pid_file, "TERM")?;
+    let server = Server::find(&options.pid_file, "send SIGTERM to")?;
     let own = Pid::own();
     let line = format!("stop_server (pid:{own}) stopping now (pid:{})...", server.pid);
     report::complain(&[line]);
@@ -115,10 +137,14 @@ pub fn stop(options: &StopOptions) -> Result<(), Failed> {
 /// When the new generation fails, the time is over, or no server is there; the
 /// text tells why, with the failed worker's last lines.
 pub fn restart(options: &RestartOptions) -> Result<Restarted, Failed> {
-    let server = Server::find(&options.pid_file, "HUP")?;
+    let server = Server::find(&options.pid_file, "send SIGHUP to")?;
     let Some(line) = dial(server.pid) else {
         return restart_by_signal(&server, options);
     };
+    if !answers_us(&line) {
+        let text = format!("restarting the server {} is not permitted to this user", server.pid);
+        return Err(Failed::new(text, 1));
+    }
     let answer = ask(&line, "restart", options.timeout)
         .map_err(|error| Failed::io("the server does not answer", &error))?;
     let Some(answer) = answer else { return Err(timed_out(options)) };
@@ -127,6 +153,12 @@ pub fn restart(options: &RestartOptions) -> Result<Restarted, Failed> {
         Some(("failed", text)) => Err(Failed::new(text.trim_end(), 1)),
         _ => Err(Failed::new("the server went away before the restart was complete", 1)),
     }
+}
+
+/// A server answers root and its own user; to others it hangs up.
+fn answers_us(line: &OwnedFd) -> bool {
+    let own = rustix::process::geteuid();
+    own.is_root() || socket_peercred(line).is_ok_and(|server| server.uid == own)
 }
 
 fn timed_out(options: &RestartOptions) -> Failed {
@@ -192,7 +224,7 @@ fn restart_by_signal(server: &Server, options: &RestartOptions) -> Result<Restar
 /// # Errors
 /// When no server is there.
 pub fn status(options: &StatusOptions) -> Result<Status, Failed> {
-    let by_file = options.pid_file.as_deref().map(|path| Server::find(path, "0")).transpose()?;
+    let by_file = options.pid_file.as_deref().map(|path| Server::find(path, "ask")).transpose()?;
     let mut workers = Vec::new();
     if let Some(path) = &options.status_file {
         match read_generations(path) {
@@ -204,7 +236,7 @@ pub fn status(options: &StatusOptions) -> Result<Status, Failed> {
     }
     let pid = by_file.map(|server| server.pid);
     let pid = pid.or_else(|| workers.iter().find_map(|(_, pid)| parent(*pid)));
-    if let Some(line) = pid.and_then(dial) {
+    if let Some(line) = pid.and_then(dial).filter(answers_us) {
         let answer = ask(&line, "status", Some(Duration::from_secs(10)))
             .map_err(|error| Failed::io("the server does not answer", &error))?;
         if let Some(status) = answer.and_then(|text| Status::decode(&text)) {

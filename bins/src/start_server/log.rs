@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use fdpass::FdPlan;
 use reaper::{Backoff, Child, Exit, Image, Moment, Setup, spawn};
+use rustix::fs::Access;
+use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
 use sigpolicy::SignalSet;
@@ -117,6 +119,7 @@ pub struct Logger {
 
 impl Logger {
     fn new(command: &OsStr) -> std::io::Result<Self> {
+        executable(words(command).first().map_or(OsStr::new(""), OsString::as_os_str))?;
         let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
         let _ = fcntl_setpipe_size(&write, PIPE_SIZE);
         Ok(Self {
@@ -215,9 +218,39 @@ fn words(command: &OsStr) -> Vec<OsString> {
     words
 }
 
+/// Whether execvp(3) would find the program. Later there is nowhere to say that it does not.
+fn executable(program: &OsStr) -> std::io::Result<()> {
+    let path = match program.as_bytes().contains(&b'/') {
+        true => OsString::new(),
+        false => std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into()),
+    };
+    let mut result = Err(Errno::NOENT);
+    for dir in std::env::split_paths(&path) {
+        let full = dir.join(program);
+        result = match rustix::fs::access(&full, Access::EXEC_OK) {
+            Ok(()) if !full.is_dir() => return Ok(()),
+            Ok(()) => Err(Errno::ACCESS),
+            Err(Errno::NOENT | Errno::NOTDIR) => result,
+            Err(error) => Err(error),
+        };
+    }
+    Ok(result?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_that_execvp_would_not_find_is_missed() {
+        let found = |name: &str| executable(OsStr::new(name)).map_err(|e| e.raw_os_error());
+        assert_eq!(found("sh"), Ok(()));
+        assert_eq!(found("/bin/sh"), Ok(()));
+        assert_eq!(found("no-such-program"), Err(Some(libc::ENOENT)));
+        assert_eq!(found("/no/such/program"), Err(Some(libc::ENOENT)));
+        assert_eq!(found("/tmp"), Err(Some(libc::EACCES)));
+        assert_eq!(found(""), Err(Some(libc::EACCES)), "a directory of PATH");
+    }
 
     #[test]
     fn commands_go_through_the_shell_only_when_they_must() {

@@ -14,6 +14,8 @@ use crate::files::Failed;
 
 /// The first number of LISTEN_FDS (sd_listen_fds(3)).
 const FIRST: i32 = 3;
+/// Standard output and error, which go to a worker as descriptors, too.
+const STREAMS: u64 = 2;
 
 /// A listener and its number in the workers.
 #[derive(Debug)]
@@ -192,12 +194,15 @@ fn unlink(listeners: &[Listener]) {
 fn number(listeners: &[Listener], passing: &[i32]) -> Result<Vec<i32>, Failed> {
     let mut taken: BTreeSet<i32> = passing.iter().copied().collect();
     let limit = Limit::of(Resource::OpenFiles).soft.unwrap_or(u64::MAX);
+    // On its way to a worker, what changes places with others needs a number above all of them.
+    let room = u64::try_from(listeners.len()).unwrap_or(u64::MAX).saturating_add(STREAMS);
     for listener in listeners {
         let Some(fd) = listener.wanted_fd() else { continue };
         let name = listener.name().to_string_lossy();
-        if u64::try_from(fd).is_ok_and(|fd| fd >= limit) {
+        if u64::try_from(fd).is_ok_and(|fd| fd.saturating_add(room) >= limit) {
             let text = format!(
-                "descriptor {fd} for {name} is out of range: the limit (ulimit -n) is {limit}"
+                "descriptor {fd} for {name} is out of range: the limit (ulimit -n) is {limit}, \
+                 and {room} numbers above it must be free"
             );
             return Err(Failed::new(text, 9));
         }

@@ -152,7 +152,7 @@ impl Status {
             None => "start_server".to_owned(),
         };
         if !self.phase.is_empty() {
-            let _ = write!(text, ": {}, generation {}", self.phase, self.generation);
+            let _ = write!(text, ": {}, generation {}", clean(&self.phase), self.generation);
         }
         if let Some(uptime) = self.uptime {
             let _ = write!(text, ", up {}", Age(uptime));
@@ -162,7 +162,7 @@ impl Status {
         }
         text.push('\n');
         if let Some(failure) = &self.last_failure {
-            let _ = writeln!(text, "last failure: {failure}");
+            let _ = writeln!(text, "last failure: {}", clean(failure));
         }
         let mut rows = vec![["GENERATION", "PID", "STATE", "AGE", "STATUS"].map(str::to_owned)];
         rows.extend(self.workers.iter().map(|worker| {
@@ -264,11 +264,13 @@ impl std::fmt::Display for Age {
     }
 }
 
-/// Columns two blanks apart, the last one ragged; control characters shown, not sent.
+/// Control characters shown, not sent: they are a worker's, and this is somebody's terminal.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Columns two blanks apart, the last one ragged.
 fn align<const N: usize>(text: &mut String, rows: &[[String; N]]) {
-    let clean = |cell: &String| -> String {
-        cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-    };
     let mut widths = [0; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {

@@ -11,6 +11,8 @@ use crate::start_server::machine::{Action, Notice};
 /// Own lines that are told apart from a worker's in a log that both write to.
 const RECENT: usize = 32;
 
+const STATUS_FAILED: &str = "failed to write the status file";
+
 impl Host {
     pub(super) fn act(&mut self, action: Action) {
         match action {
@@ -30,13 +32,17 @@ impl Host {
                 self.err.line(&line);
             }
             Action::Status(entries) => {
-                let written = self.files.status.as_mut().map(|file| file.write(&entries));
-                if let Some(Err(error)) = written {
-                    self.tell_once(format!("failed to write the status file: {error}"));
+                match self.files.status.as_mut().map(|file| file.write(&entries)) {
+                    None => {}
+                    Some(Ok(())) => self.state.told.retain(|line| !line.starts_with(STATUS_FAILED)),
+                    Some(Err(error)) => self.tell_once(format!("{STATUS_FAILED}: {error}")),
                 }
             }
             Action::Notify(notice) => {
-                self.state.settled |= matches!(notice, Notice::Ready(_));
+                if let Notice::Ready(_) = &notice {
+                    self.state.settled = true;
+                    self.state.last_failure = None;
+                }
                 self.notify(&notice);
             }
             Action::Report(client, outcome) => self.report(client, &outcome),
@@ -70,7 +76,9 @@ impl Host {
         let Some(socket) = self.service_manager.as_deref() else { return };
         let micros = self.events.now().as_nanos() / 1000;
         let text = match notice {
-            Notice::Ready(status) => format!("READY=1\nSTATUS={status}"),
+            Notice::Ready(status) | Notice::StillReady(status) => {
+                format!("READY=1\nSTATUS={status}")
+            }
             Notice::Reloading(status) => {
                 format!("RELOADING=1\nMONOTONIC_USEC={micros}\nSTATUS={status}")
             }

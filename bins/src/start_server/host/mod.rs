@@ -77,6 +77,8 @@ struct State {
     stuck: [Option<Key>; 2],
     last_failure: Option<String>,
     recent: VecDeque<String>,
+    /// What a launcher will hear that waits in vain.
+    farewell: Option<String>,
     /// A start, an end or a question has been dealt with: the code for it has done its work.
     settled: bool,
     told: Vec<String>,
@@ -161,7 +163,7 @@ impl Host {
                 self.wake(wakeup);
             }
         };
-        self.finish();
+        self.finish(code);
         code
     }
 
@@ -284,18 +286,20 @@ impl Host {
     }
 
     /// Nobody is left: files go, and whoever still waits is told.
-    fn finish(mut self) {
+    fn finish(mut self, code: u8) {
         if let Some(logger) = self.log.logger().filter(|logger| logger.restart_at().is_some()) {
             // What is in the pipe needs a reader that outlives us.
             let now = self.events.now();
             drop(logger.start(now));
         }
-        if let Some(launcher) = self.launcher.take() {
-            launcher.report(1, "start_server: stopped before the first worker was ready\n");
-        }
         self.sockets.unlink();
         self.files.remove();
         self.flush();
+        if let Some(launcher) = self.launcher.take() {
+            let farewell = self.state.farewell.take();
+            let text = farewell.unwrap_or("stopped before the first worker was ready\n".to_owned());
+            launcher.report(code.max(1), &text);
+        }
     }
 }
 

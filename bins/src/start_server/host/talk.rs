@@ -123,11 +123,15 @@ impl Host {
     }
 
     fn report_to_launcher(&mut self, outcome: &RestartOutcome) {
-        let Some(launcher) = self.launcher.take() else { return };
         match outcome {
-            RestartOutcome::Done(..) => launcher.report(0, ""),
+            RestartOutcome::Done(..) => {
+                if let Some(launcher) = self.launcher.take() {
+                    launcher.report(0, "");
+                }
+            }
+            // Told at the very end, when nothing is left behind.
             RestartOutcome::Failed(failure) => {
-                launcher.report(1, &format!("start failed: {}", self.explain(failure)));
+                self.state.farewell = Some(format!("start failed: {}", self.explain(failure)));
             }
         }
     }

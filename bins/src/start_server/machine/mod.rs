@@ -21,6 +21,8 @@ mod types;
 mod view;
 
 #[cfg(test)]
+mod limit_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod walks;

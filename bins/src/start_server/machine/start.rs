@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use reaper::{Backoff, Exit, Moment, Pid};
+use sigpolicy::Signal;
 
-use super::types::{FREE_FAILURES, UNREADY_GRACE};
+use super::types::{FREE_FAILURES, LEAST_PAUSE, UNREADY_GRACE};
 use super::{
     Action, Cause, Failure, Line, Machine, Notice, Phase, RestartOutcome, StartError, Worker,
 };
@@ -27,7 +28,7 @@ impl Machine {
         pid: Pid,
         out: &mut Vec<Action>,
     ) {
-        let worker = Worker::new(generation, pid, now);
+        let mut worker = Worker::new(generation, pid, now);
         out.push(Action::Log(Line::Starting(pid)));
         match &self.phase {
             Phase::Forking { cause } => {
@@ -56,8 +57,10 @@ impl Machine {
             | Phase::Serving { .. }
             | Phase::Delaying { .. }
             | Phase::Ended => {
-                debug_assert!(false, "a worker that nobody asked for");
+                // Nobody asked for it: it is led out like any other.
+                worker.signalled = true;
                 self.old.push(worker);
+                out.push(Action::Signal(generation, Signal::TERM));
             }
         }
     }
@@ -77,7 +80,8 @@ impl Machine {
                 // Nothing that a first worker needs will appear by trying again.
                 if generation == 1 && !error.transient {
                     self.waiting.append(&mut self.pending_clients);
-                    self.report_failed(&Failure::Spawn(generation, error.text, None), out);
+                    let failure = Failure::Spawn(generation, error.text, None);
+                    self.report_failed("start failed", &failure, out);
                     self.stop_code = u8::try_from(error.errno).unwrap_or(255);
                     self.phase = Phase::Ended;
                     return;
@@ -154,39 +158,42 @@ impl Machine {
     ) {
         self.failures = self.failures.saturating_add(1);
         self.attempts = self.attempts.saturating_add(1);
-        let reached = |limit: Option<u32>| limit.is_some_and(|limit| self.attempts >= limit);
+        let attempts = self.attempts;
+        let reached = |limit: Option<u32>| limit.is_some_and(|limit| attempts >= limit);
+        let decided = |limit: Option<u32>| limit.is_none() || reached(limit);
         match cause {
             Cause::First if reached(self.policy.first_attempts) => {
                 self.waiting.append(&mut self.pending_clients);
-                self.report_failed(failure, out);
+                self.report_failed("start failed", failure, out);
                 out.push(Action::Log(Line::StartAbandoned(self.attempts)));
                 self.stop_code = 1;
                 self.phase = Phase::Stopping { forking: false, signal: self.policy.signal_on_term };
                 self.end_if_alone(out);
                 return;
             }
-            Cause::Restart if reached(self.policy.restart_attempts) => {
-                self.report_failed(failure, out);
-                if self.give_up(now, out) {
+            // Nobody may wait for an outcome that may never come.
+            Cause::Restart if decided(self.policy.restart_attempts) => {
+                self.report_failed("restart failed", failure, out);
+                if reached(self.policy.restart_attempts) && self.give_up(now, out) {
                     return;
                 }
             }
-            // Nobody may wait for an outcome that may never come.
-            Cause::Restart if self.policy.restart_attempts.is_none() => {
-                self.report_failed(failure, out);
+            Cause::Replace if decided(self.policy.restart_attempts) => {
+                self.report_failed("start failed", failure, out);
+            }
+            Cause::First if self.policy.first_attempts.is_none() => {
+                self.report_failed("start failed", failure, out);
             }
             Cause::First | Cause::Restart | Cause::Replace => {}
         }
         self.retry(now, cause, out);
     }
 
-    fn report_failed(&mut self, failure: &Failure, out: &mut Vec<Action>) {
-        let status = format!("restart failed: {failure}");
-        // The service manager knows no failed reload: the old worker serves, so READY.
-        out.push(Action::Notify(if self.serving_old().is_some() {
-            Notice::Ready(status)
-        } else {
-            Notice::Status(status)
+    fn report_failed(&mut self, what: &str, failure: &Failure, out: &mut Vec<Action>) {
+        let status = format!("{what}: {failure}");
+        out.push(Action::Notify(match self.serving_old() {
+            Some(_) => Notice::StillReady(status),
+            None => Notice::Status(status),
         }));
         for client in std::mem::take(&mut self.waiting) {
             out.push(Action::Report(client, RestartOutcome::Failed(failure.clone())));
@@ -217,8 +224,8 @@ impl Machine {
             self.attempts = 0;
         }
         self.waiting.append(&mut self.pending_clients);
-        let mut until =
-            self.last_spawn.map_or(now, |spawn| spawn.saturating_add(self.policy.interval));
+        let pause = self.policy.interval.max(LEAST_PAUSE);
+        let mut until = self.last_spawn.map_or(now, |spawn| spawn.saturating_add(pause));
         if let Some(delay) = self.backoff() {
             until = until.max(now.saturating_add(delay));
             let wait = until.saturating_since(now);
@@ -239,7 +246,7 @@ impl Machine {
         // Knuth's LCG: the machine stays pure and two servers still do not march in step.
         self.jitter = self.jitter.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let base = self.policy.interval.max(Duration::from_millis(500)).saturating_mul(2).min(max);
-        let step = self.failures.saturating_sub(FREE_FAILURES);
+        let step = self.failures.saturating_sub(FREE_FAILURES).saturating_add(1);
         Some(Backoff::new(base, max).delay(step, self.jitter))
     }
 

@@ -9,6 +9,9 @@ use crate::start_server::lines::Line;
 
 /// Failed starts in a row that keep Server::Starter's timing before the backoff sets in.
 pub(crate) const FREE_FAILURES: u32 = 3;
+/// Between two starts that nobody asked for, also when `interval` is zero: a crash loop must leave
+/// room for everybody else.
+pub(crate) const LEAST_PAUSE: Duration = Duration::from_millis(10);
 /// KILL for a worker that never became ready, when no `--kill-timeout` is given.
 pub(crate) const UNREADY_GRACE: Duration = Duration::from_secs(10);
 /// A worker that lived at least this long did not fail because it started.
@@ -120,8 +123,10 @@ pub enum Action {
 /// What the service manager hears (sd_notify(3)); the text is the STATUS= of each.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Notice {
-    /// READY=1.
+    /// READY=1: a worker is proven.
     Ready(String),
+    /// READY=1, too: the restart failed and the old worker serves; there is no word for that.
+    StillReady(String),
     /// RELOADING=1 with MONOTONIC_USEC.
     Reloading(String),
     /// STOPPING=1.

@@ -35,8 +35,12 @@ pub(super) fn bind(path: &Path, options: &BindOptions, backlog: i32) -> Result<B
     let chown = options.path_owner.is_some() || options.path_group.is_some();
     let first = if chown { Mode::empty() } else { wanted & Mode::from_raw_mode(0o777) };
     rustix::fs::fchmod(&fd, first).map_err(fail)?;
+    // Below, a lack of descriptors would leave a file that nobody can remove: have one in hand.
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let spare = rustix::fs::open("/", flags, Mode::empty()).map_err(fail)?;
     rustix::net::bind(&fd, &address).map_err(fail)?;
 
+    drop(spare);
     let made = match own(path) {
         Ok(made) => made,
         // Without its identity the file cannot be told from somebody else's: leave it.
