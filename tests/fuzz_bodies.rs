@@ -1,0 +1,119 @@
+//! The bodies of the fuzz targets, run on seeded inputs: mutations of their examples.
+
+use std::fs;
+use std::path::Path;
+
+use fastrand::Rng;
+
+#[path = "../fuzz/bodies/command_line.rs"]
+mod command_line;
+#[path = "../fuzz/bodies/envdir.rs"]
+mod envdir;
+#[path = "../fuzz/bodies/listen_fds.rs"]
+mod listen_fds;
+#[path = "../fuzz/bodies/machine.rs"]
+mod machine;
+#[path = "../fuzz/bodies/notify.rs"]
+mod notify;
+#[path = "../fuzz/bodies/port_spec.rs"]
+mod port_spec;
+#[path = "../fuzz/bodies/server_starter_port.rs"]
+mod server_starter_port;
+#[path = "../fuzz/bodies/signal_names.rs"]
+mod signal_names;
+#[path = "../fuzz/bodies/status_wire.rs"]
+mod status_wire;
+
+const INPUTS: usize = 20_000;
+/// Bytes that mean something to one or another reader.
+const SPECIAL: &[u8] = b"\0\n\r\t \\\"=;:[]@/.,-+|%$09azAZ\x1b\x7f\x80\xc3\xff";
+
+/// Gives `body` its examples as they are, then mutations of them, always the same ones.
+fn explore(name: &str, examples: &[&[u8]], body: fn(&[u8])) {
+    leave_seeds(name, examples);
+    let mut random = Rng::with_seed(name.bytes().map(u64::from).sum());
+    let fixed = examples.iter().map(|example| example.to_vec());
+    let mutated = std::iter::repeat_with(|| mutation(&mut random, examples));
+    for input in fixed.chain(mutated).take(INPUTS) {
+        let shown = input.clone();
+        if let Err(cause) = std::panic::catch_unwind(|| body(&input)) {
+            eprintln!("{name} fails on b\"{}\"", shown.escape_ascii());
+            std::panic::resume_unwind(cause);
+        }
+    }
+}
+
+/// The fuzzer starts from the same examples.
+fn leave_seeds(name: &str, examples: &[&[u8]]) {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fuzz-seeds").join(name);
+    fs::create_dir_all(&dir).unwrap();
+    for (number, example) in examples.iter().enumerate() {
+        fs::write(dir.join(number.to_string()), example).unwrap();
+    }
+}
+
+fn mutation(random: &mut Rng, examples: &[&[u8]]) -> Vec<u8> {
+    let mut input = random.choice(examples).unwrap().to_vec();
+    for _ in 0..random.usize(1..6) {
+        let at = random.usize(..=input.len());
+        let end = random.usize(at..=input.len());
+        match random.u8(..8) {
+            0 => input.insert(at, random.u8(..)),
+            1 | 2 => input.insert(at, *random.choice(SPECIAL).unwrap()),
+            3 if at < input.len() => input[at] = random.u8(..),
+            3 | 4 if at < input.len() => input[at] ^= 1 << random.u32(..8),
+            5 => drop(input.drain(at..end)),
+            6 => {
+                let again = input[at..end].to_vec();
+                input.splice(at..at, again);
+            }
+            // The beginning of one example and the end of another.
+            _ => {
+                let other = *random.choice(examples).unwrap();
+                input.truncate(at);
+                input.extend_from_slice(&other[random.usize(..=other.len())..]);
+            }
+        }
+    }
+    input
+}
+
+macro_rules! bodies {
+    ($($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            explore(stringify!($name), $name::EXAMPLES, $name::run);
+        })*
+    };
+}
+
+bodies! {
+    command_line listen_fds machine notify port_spec server_starter_port signal_names status_wire
+}
+
+#[test]
+fn envdir() {
+    explore("envdir", envdir::EXAMPLES, envdir::run);
+    envdir::clean_up();
+}
+
+/// Every target has its body here and its line in the manifest.
+#[test]
+fn targets_and_bodies_agree() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
+    let names = |dir: &str| {
+        let entries = fs::read_dir(root.join(dir)).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let targets = names("fuzz_targets");
+    assert_eq!(targets, names("bodies"));
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let here = include_str!("fuzz_bodies.rs");
+    for target in targets {
+        assert!(manifest.contains(&format!("path = \"fuzz_targets/{target}\"")), "{target}");
+        assert!(here.contains(&format!("#[path = \"../fuzz/bodies/{target}\"]")), "{target}");
+    }
+}

@@ -1,0 +1,107 @@
+//! Help, manual page and option table say the same.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use superdaemon::start_server::args::{help, option_table};
+
+use super::source::root;
+
+/// Options and how their values are called.
+type Options = BTreeMap<String, Option<String>>;
+
+fn table() -> Options {
+    let own = |text: &str| text.to_owned();
+    option_table().iter().map(|option| (own(option.name), option.value.map(own))).collect()
+}
+
+/// `--name` or `--name=VALUE`.
+fn option(text: &str) -> Option<(String, Option<String>)> {
+    let body = text.strip_prefix("--")?;
+    Some(match body.split_once('=') {
+        Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+        None => (body.to_owned(), None),
+    })
+}
+
+/// What a line of mdoc(7) looks like, as far as lists of options use the language.
+fn rendered(line: &str) -> String {
+    let mut out = String::new();
+    let (mut joined, mut dashes, mut brackets) = (true, 0, 0);
+    for word in line.split_whitespace().skip(1) {
+        match word {
+            "Fl" => dashes += 1,
+            "Ns" => joined = true,
+            "Ar" | "Cm" | "Li" | "Ic" | "No" | "Pq" | "Xo" | "Xc" => {}
+            "Op" | "Oo" => {
+                brackets += 1;
+                push(&mut out, "[", &mut joined);
+                joined = true;
+            }
+            "Oc" => {
+                brackets -= 1;
+                out.push(']');
+            }
+            "," | "." | ":" | ";" => out.push_str(word),
+            _ => {
+                let text = format!("{}{}", "-".repeat(dashes), word.replace("\\&", ""));
+                dashes = 0;
+                push(&mut out, &text.replace("\\-", "-"), &mut joined);
+            }
+        }
+    }
+    out + &"]".repeat(brackets)
+}
+
+fn push(out: &mut String, text: &str, joined: &mut bool) {
+    if !std::mem::take(joined) {
+        out.push(' ');
+    }
+    out.push_str(text);
+}
+
+fn words(line: &str) -> Vec<String> {
+    let text = rendered(line);
+    text.split_whitespace().map(|word| word.trim_end_matches([',', '.', ';']).to_owned()).collect()
+}
+
+#[test]
+fn mdoc_is_understood() {
+    assert_eq!(rendered(".It Fl Fl port Ns = Ns Ar SPEC"), "--port=SPEC");
+    assert_eq!(rendered(".It Fl -port Ns = Ns Ar SPEC , Fl Fl help"), "--port=SPEC, --help");
+    assert_eq!(
+        rendered(".It Fl Fl path-owner Ns = Ns Ar USER Ns Op : Ns Ar GROUP"),
+        "--path-owner=USER[:GROUP]"
+    );
+    assert_eq!(words(".Nm Fl Fl status Op Fl Fl json").last().unwrap(), "[--json]");
+    assert_eq!(option("--a=b"), Some(("a".to_owned(), Some("b".to_owned()))));
+}
+
+#[test]
+fn help_lists_the_table() {
+    let help = help();
+    let entries = help.lines().filter(|line| line.starts_with("  --"));
+    let listed: Options =
+        entries.filter_map(|line| option(line.split_whitespace().next()?)).collect();
+    assert_eq!(listed, table());
+    assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+}
+
+#[test]
+fn the_manual_page_lists_the_table() {
+    let page = fs::read_to_string(root().join("man/start_server.1")).unwrap();
+    let entries = page.lines().filter(|line| line.starts_with(".It Fl"));
+    let listed: Options =
+        entries.flat_map(words).filter_map(|word| option(word.as_str())).collect();
+    assert_eq!(listed, table());
+    // No other place names an option that is not there.
+    let table = table();
+    for line in page.lines().filter(|line| line.contains("Fl ")) {
+        for word in words(&format!(". {}", line.trim_start_matches('.'))) {
+            let name = word.trim_matches(['[', ']', '(', ')']);
+            if let Some((name, _)) = option(name) {
+                assert!(table.contains_key(&name), "no option {name}: {line}");
+            }
+        }
+    }
+}
