@@ -80,10 +80,16 @@ fn a_log_command_that_dies_at_once_does_not_disturb_the_server() {
 #[test]
 fn the_last_lines_reach_a_log_command_that_died_just_before() {
     let sandbox = Sandbox::new("log-last");
-    let mut server = start(&sandbox, "| test -e good || exit 1; exec cat >> log", "touch up");
+    let log = "| echo try >> tries; test -e good || exit 1; exec cat >> log";
+    let mut server = start(&sandbox, log, "touch up");
     eventually("the worker", || sandbox.exists("up").then_some(()));
-    server.signal(Signal::TERM);
+    // The fourth one is dead, and the fifth comes so late that the end comes first.
+    eventually("four tries", || {
+        let tries = fs::read_to_string(sandbox.path("tries")).ok()?;
+        (tries.lines().count() >= 4 && sandbox.processes().len() == 2).then_some(())
+    });
     sandbox.write("good", "");
+    server.signal(Signal::TERM);
     assert_eq!(server.wait_exit().code(), Some(0));
     wait_log(&sandbox, "exiting");
     wait_log(&sandbox, "starting new worker");

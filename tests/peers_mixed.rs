@@ -117,9 +117,13 @@ fn our_restart_of_perls_server_has_a_limit() {
     let finished = launch.output();
     assert_eq!(finished.code, Some(1), "{finished:?}");
     assert!(finished.stderr.contains("was not complete within 1 secs"), "{finished:?}");
-    assert!(finished.stderr.contains("generations alive: 1:"), "{finished:?}");
+    assert!(finished.stderr.contains("the status file lists: 1:"), "{finished:?}");
     sandbox.script("worker", UP);
-    server.wait_line("up ");
+    // A TERM that meets a child of Perl's between fork and exec is lost in Perl's own handler.
+    eventually("the new generation is alone", || {
+        let status = sandbox.read("status");
+        (status.lines().count() == 1 && !status.starts_with("1:")).then_some(())
+    });
     let finished = sandbox.start_server().args(["--stop", "--pid-file=pid"]).output();
     assert_eq!(finished.code, Some(0), "{finished:?}");
     assert_eq!(server.wait_exit().code(), Some(0), "{}", server.transcript());

@@ -6,8 +6,6 @@
 //! All requests are `Connection: close`: what becomes of an idle kept connection at TERM is the
 //! server's own affair, and these two drop it.
 
-use sigpolicy::Signal;
-
 use crate::peers::{hups, installed, perl_modules, program, restart_under_load};
 use crate::peers_load::{Load, Mode, Pace, Tally, Target};
 use crate::sandbox::{Sandbox, free_port};

@@ -16,6 +16,7 @@ const UNSAFE: &[&str] = &[
     "crates/fdpass/examples/hello.rs",
     "crates/fdpass/src/inherit/mod.rs",
     "crates/fdpass/src/notify/recvmsg.rs",
+    "crates/fdpass/src/peer.rs",
     "crates/fdpass/tests/from_env.rs",
     "crates/reaper/src/child.rs",
     "crates/reaper/src/event/poller.rs",

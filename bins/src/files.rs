@@ -9,6 +9,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use reaper::Pid;
+use rustix::event::Timespec;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
@@ -50,44 +51,52 @@ impl std::error::Error for Failed {}
 
 /// No pid file is longer.
 const LONGEST: u64 = 64;
+/// Who asks for a server's state holds its lock for an instant: looks at the lock, and the time between.
+const LOOKS: u32 = 25;
+const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
 /// A pid file held by a lock for as long as this value lives.
 #[derive(Debug)]
 pub struct PidFile {
     path: PathBuf,
     file: File,
-    /// It was not there before, or holds our pid: ours to remove.
-    ours: bool,
+    /// What was there before and comes back if no pid is written; `None`: there was no file.
+    former: Option<Vec<u8>>,
+    written: bool,
 }
 
 impl PidFile {
-    /// Opens and locks the file without changing a byte of it.
+    /// Opens, locks and empties the file: a stale pid in it may be anybody's by now.
     ///
     /// # Errors
-    /// When it cannot be opened, or another process holds it: the text says who.
+    /// When it cannot be opened, holds more than a pid, or another process holds it (then not a
+    /// byte of it changes, and the text says who).
     pub fn lock(path: &Path) -> Result<Self, Failed> {
+        let fail =
+            |error| Failed::io(format_args!("failed to open file:{}", path.display()), &error);
+        let mut looks = 0;
         loop {
-            let mut open = OpenOptions::new();
-            open.read(true).write(true).mode(0o666);
-            open.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
-            let (opened, ours) = match open.open(path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    (open.create_new(true).open(path), true)
-                }
-                opened => (opened, false),
-            };
-            if opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
-                continue;
-            }
-            let file = opened.map_err(|error| {
-                Failed::io(format_args!("failed to open file:{}", path.display()), &error)
-            })?;
+            let existed = fs::metadata(path).is_ok();
+            let mut file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o666)
+                .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+                .open(path)
+                .map_err(fail)?;
             if !file.metadata().is_ok_and(|meta| meta.is_file()) {
                 let text = format!("the pid file is not a regular file:{}", path.display());
                 return Err(Failed::new(text, 22));
             }
             match rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
+                Err(Errno::WOULDBLOCK) if looks < LOOKS => {
+                    looks = looks.saturating_add(1);
+                    let _ = rustix::event::poll(&mut [], Some(&PAUSE));
+                    continue;
+                }
                 Err(Errno::WOULDBLOCK) => return Err(held(path, &file)),
                 Err(Errno::INTR) => continue,
                 Err(errno) => {
@@ -96,13 +105,13 @@ impl PidFile {
                 }
             }
             // The former holder unlinks its file last: a lock on that one is a lock on nothing.
-            let same = match (fs::metadata(path), file.metadata()) {
-                (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
-                _ => false,
-            };
-            if same {
+            if same_file(path, &file) {
                 refuse_foreign(path, &file)?;
-                return Ok(Self { path: path.to_owned(), file, ours });
+                let mut former = Vec::new();
+                (&mut file).take(LONGEST).read_to_end(&mut former).map_err(fail)?;
+                file.set_len(0).map_err(fail)?;
+                let former = existed.then_some(former);
+                return Ok(Self { path: path.to_owned(), file, former, written: false });
             }
         }
     }
@@ -112,23 +121,38 @@ impl PidFile {
     /// # Errors
     /// What the file system says, ENOSPC for example.
     pub fn write(&mut self, pid: Pid) -> Result<(), Failed> {
-        self.ours = true;
-        let write = |file: &mut File| {
-            file.set_len(0)?;
-            file.rewind()?;
-            file.write_all(format!("{pid}\n").as_bytes())
-        };
-        write(&mut self.file).map_err(|error| {
+        self.written = true;
+        replace(&mut self.file, format!("{pid}\n").as_bytes()).map_err(|error| {
             Failed::io(format_args!("failed to write file:{}", self.path.display()), &error)
         })
     }
 
-    /// Removes the file and lets go of the lock, in this order; a file that was there before and
-    /// was not written stays as it is.
-    pub fn remove(self) {
-        if self.ours {
-            let _ = fs::remove_file(&self.path);
+    /// Removes the file, if it is still this one, and lets go of the lock, in this order. A file
+    /// that was there before and was not written is as it was.
+    pub fn remove(mut self) {
+        match &self.former {
+            Some(former) if !self.written => {
+                let _ = replace(&mut self.file, former);
+            }
+            Some(_) | None => {
+                if same_file(&self.path, &self.file) {
+                    let _ = fs::remove_file(&self.path);
+                }
+            }
         }
+    }
+}
+
+fn replace(file: &mut File, content: &[u8]) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(content)
+}
+
+fn same_file(path: &Path, file: &File) -> bool {
+    match (fs::metadata(path), file.metadata()) {
+        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
+        _ => false,
     }
 }
 
@@ -146,16 +170,32 @@ fn refuse_foreign(path: &Path, file: &File) -> Result<(), Failed> {
 
 fn held(path: &Path, file: &File) -> Failed {
     let mut text = String::new();
-    let _ = file.take(32).read_to_string(&mut text);
-    let holder = match text.trim().parse::<u32>() {
-        Ok(pid) => format!("process {pid}"),
-        Err(_) => "another process that has not written its pid yet".to_owned(),
+    let _ = file.take(LONGEST).read_to_string(&mut text);
+    let named = text.trim().parse().ok().and_then(Pid::from_raw);
+    let holder = match named.filter(|pid| has_open(*pid, file)) {
+        Some(pid) => format!("process {pid}"),
+        None => "another process that has not written its pid yet".to_owned(),
     };
     let text = format!(
         "the pid file {} is held by {holder}: is another start_server running?",
         path.display()
     );
     Failed::new(text, 11)
+}
+
+/// Whether the process has this very file open; yes where that cannot be told.
+///
+/// A lock says that somebody holds the file, not that it is the process named in it.
+#[must_use]
+pub fn has_open(pid: Pid, file: &File) -> bool {
+    let identity = |meta: fs::Metadata| (meta.dev(), meta.ino());
+    let (Ok(wanted), Ok(entries)) =
+        (file.metadata().map(identity), fs::read_dir(format!("/proc/{pid}/fd")))
+    else {
+        return true;
+    };
+    let mut opened = entries.flatten().filter_map(|entry| fs::metadata(entry.path()).ok());
+    opened.any(|meta| identity(meta) == wanted)
 }
 
 /// The status file: `generation:pid` lines, replaced as a whole.
@@ -242,11 +282,15 @@ mod tests {
         fs::create_dir_all(&dir).unwrap();
         let path = dir.join("pid");
         let mut first = PidFile::lock(&path).unwrap();
-        first.write(Pid::from_raw(4242).unwrap()).unwrap();
+        first.write(Pid::own()).unwrap();
         let second = PidFile::lock(&path).unwrap_err();
-        assert!(second.to_string().contains("process 4242"), "{second}");
+        assert!(
+            second.to_string().contains(&format!("process {} ", Pid::own()))
+                || second.to_string().contains(&format!("process {}:", Pid::own())),
+            "{second}"
+        );
         assert_eq!(second.code(), 11);
-        assert_eq!(fs::read_to_string(&path).unwrap(), "4242\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", Pid::own()));
         first.remove();
         assert!(!path.exists());
         PidFile::lock(&path).unwrap().remove();
@@ -257,7 +301,8 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), precious);
         fs::write(&path, "99999999\nstale").unwrap();
         PidFile::lock(&path).unwrap().remove();
-        assert!(path.exists(), "a start that failed changes nothing");
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text, "99999999\nstale", "a start that failed changes nothing");
         let mut third = PidFile::lock(&path).unwrap();
         third.write(Pid::from_raw(7).unwrap()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "7\n");

@@ -7,10 +7,13 @@
 
 use std::collections::VecDeque;
 use std::fmt::Display;
+use std::io::IoSlice;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::fs::FileType;
+use rustix::io::{Errno, ReadWriteFlags, pwritev2};
 
 /// Bytes that may wait for a reader that does not read.
 const BACKLOG: usize = 256 * 1024;
@@ -107,6 +110,21 @@ impl Outlet {
         }
     }
 
+    /// Writes what waits, as long as somebody reads it, for a limited time.
+    pub fn drain(&mut self, limit: Duration) {
+        let begun = Instant::now();
+        self.flush();
+        while self.backlog() > 0 {
+            let left = limit.saturating_sub(begun.elapsed());
+            let mut waiting = [PollFd::from_borrowed_fd(self.stream.fd(), PollFlags::OUT)];
+            let timeout = Timespec::try_from(left).ok();
+            if left.is_zero() || poll(&mut waiting, timeout.as_ref()).is_err() {
+                return;
+            }
+            self.flush();
+        }
+    }
+
     /// A duplicate of the stream's descriptor to wait on until it takes more.
     ///
     /// # Errors
@@ -122,7 +140,8 @@ enum Step {
     Failed,
 }
 
-/// At most PIPE_BUF bytes after poll(2) says that they fit: a blocking pipe takes them at once.
+/// At most PIPE_BUF bytes after poll(2) says that they fit. Whoever shares the pipe may have filled
+/// it by then, so a pipe or socket is told not to wait; what knows no such flag is trusted.
 fn write_some(fd: BorrowedFd<'_>, bytes: &[u8]) -> Step {
     let mut waiting = [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
     match poll(&mut waiting, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
@@ -131,25 +150,35 @@ fn write_some(fd: BorrowedFd<'_>, bytes: &[u8]) -> Step {
         Err(_) => return Step::Failed,
     }
     let chunk = bytes.get(..bytes.len().min(4096)).unwrap_or_default();
-    match rustix::io::write(fd.as_fd(), chunk) {
+    let written = match at_once(fd, chunk) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::SPIPE) => {
+            rustix::io::write(fd.as_fd(), chunk)
+        }
+        written => written,
+    };
+    match written {
         Ok(count) => Step::Taken(count),
         Err(Errno::AGAIN | Errno::INTR) => Step::Full,
         Err(_) => Step::Failed,
     }
 }
 
-/// Writes lines to standard error of a program that is not a server (yet); may block.
+fn at_once(fd: BorrowedFd<'_>, chunk: &[u8]) -> Result<usize, Errno> {
+    let mode = rustix::fs::fstat(fd)?.st_mode;
+    match FileType::from_raw_mode(mode) {
+        FileType::Fifo | FileType::Socket => {
+            pwritev2(fd, &[IoSlice::new(chunk)], u64::MAX, ReadWriteFlags::NOWAIT)
+        }
+        _ => Err(Errno::OPNOTSUPP),
+    }
+}
+
+/// Writes lines to standard error of a program that is not a server (yet); waits a minute at most.
 pub fn complain(lines: &[String]) {
     for line in lines {
         let mut outlet = Outlet::new(Stream::Err);
         outlet.line(line);
-        while outlet.backlog() > 0 {
-            let mut waiting = [PollFd::from_borrowed_fd(Stream::Err.fd(), PollFlags::OUT)];
-            if poll(&mut waiting, None).is_err() {
-                break;
-            }
-            outlet.flush();
-        }
+        outlet.drain(Duration::from_secs(60));
     }
 }
 

@@ -3,25 +3,25 @@
 //! A server of ours answers on its control socket. Perl's Server::Starter is
 //! served too: HUP, and a watch on the status file instead of a question.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use fdpass::peer::peer;
 use reaper::Pid;
 use rustix::fs::FlockOperation;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
-use rustix::net::sockopt::socket_peercred;
 use rustix::process::{PidfdFlags, Signal as RawSignal, pidfd_open, pidfd_send_signal};
 
 use super::args::{RestartOptions, StatusOptions, StopOptions};
 use super::control::{ask, dial, readable};
 use super::lines::Seconds;
 use super::status::{Status, WorkerStatus};
-use crate::files::{Failed, parse_status};
+use crate::files::{Failed, has_open, parse_status};
 use crate::report;
 
 /// What a restart led to.
@@ -76,7 +76,7 @@ impl Server {
             }
         };
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
-            Err(Errno::WOULDBLOCK) if holds(pid, &file) => Ok(Self { pid, pidfd }),
+            Err(Errno::WOULDBLOCK) if has_open(pid, &file) => Ok(Self { pid, pidfd }),
             Err(Errno::WOULDBLOCK) => {
                 let text = format!(
                     "failed to {task} the server process:No such process \
@@ -99,19 +99,6 @@ impl Server {
     fn gone(&self) -> bool {
         readable(&[self.pidfd.as_fd()], Some(Duration::ZERO)).unwrap_or(false)
     }
-}
-
-/// Whether the process has this very file open: a server that has locked a stale file has not
-/// written its own pid for a moment, and the stale one may be anybody's. Yes where it cannot be told.
-fn holds(pid: Pid, file: &File) -> bool {
-    let identity = |meta: Metadata| (meta.dev(), meta.ino());
-    let (Ok(wanted), Ok(entries)) =
-        (file.metadata().map(identity), fs::read_dir(format!("/proc/{pid}/fd")))
-    else {
-        return true;
-    };
-    let mut opened = entries.flatten().filter_map(|entry| fs::metadata(entry.path()).ok());
-    opened.any(|meta| identity(meta) == wanted)
 }
 
 /// Sends TERM to the holder of the pid file and waits until it has gone, without limit.
@@ -146,7 +133,7 @@ pub fn restart(options: &RestartOptions) -> Result<Restarted, Failed> {
         return Err(Failed::new(text, 1));
     }
     let answer = ask(&line, "restart", options.timeout)
-        .map_err(|error| Failed::io("the server does not answer", &error))?;
+        .map_err(|error| Failed::new(format!("the server does not answer: {error}"), 1))?;
     let Some(answer) = answer else { return Err(timed_out(options)) };
     match answer.split_once('\n') {
         Some(("done", text)) => Ok(Restarted { text: text.trim_end().to_owned() }),
@@ -157,8 +144,8 @@ pub fn restart(options: &RestartOptions) -> Result<Restarted, Failed> {
 
 /// A server answers root and its own user; to others it hangs up.
 fn answers_us(line: &OwnedFd) -> bool {
-    let own = rustix::process::geteuid();
-    own.is_root() || socket_peercred(line).is_ok_and(|server| server.uid == own)
+    let own = rustix::process::geteuid().as_raw();
+    own == 0 || peer(line).is_ok_and(|server| server.uid == own)
 }
 
 fn timed_out(options: &RestartOptions) -> Failed {
@@ -166,7 +153,7 @@ fn timed_out(options: &RestartOptions) -> Failed {
     let generations = read_generations(&options.status_file).unwrap_or_default();
     let list: Vec<String> = generations.iter().map(|(g, pid)| format!("{g}:{pid}")).collect();
     let text = format!(
-        "the restart was not complete within {limit} secs; generations alive: {}",
+        "the restart was not complete within {limit} secs; the status file lists: {}",
         if list.is_empty() { "none".to_owned() } else { list.join(" ") }
     );
     Failed::new(text, 1)
@@ -238,7 +225,7 @@ pub fn status(options: &StatusOptions) -> Result<Status, Failed> {
     let pid = pid.or_else(|| workers.iter().find_map(|(_, pid)| parent(*pid)));
     if let Some(line) = pid.and_then(dial).filter(answers_us) {
         let answer = ask(&line, "status", Some(Duration::from_secs(10)))
-            .map_err(|error| Failed::io("the server does not answer", &error))?;
+            .map_err(|error| Failed::new(format!("the server does not answer: {error}"), 1))?;
         if let Some(status) = answer.and_then(|text| Status::decode(&text)) {
             return Ok(status);
         }

@@ -9,10 +9,10 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use fdpass::peer::peer;
 use reaper::Pid;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::sockopt::socket_peercred;
 use rustix::net::{
     AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect,
     listen, send, socket_with,
@@ -72,11 +72,18 @@ pub fn open(own: Pid) -> io::Result<OwnedFd> {
 }
 
 /// Takes the next client; `None` when there is none, or one that has no business here.
-#[must_use]
-pub fn accept(listener: impl AsFd) -> Option<OwnedFd> {
-    let fd = accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK).ok()?;
-    let peer = socket_peercred(&fd).ok()?.uid;
-    (peer.is_root() || peer == rustix::process::geteuid()).then_some(fd)
+///
+/// # Errors
+/// When there is one and no descriptor is left for it.
+pub fn accept(listener: impl AsFd) -> io::Result<Option<OwnedFd>> {
+    let fd = match accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+        Ok(fd) => fd,
+        Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let own = rustix::process::geteuid().as_raw();
+    let trusted = peer(&fd).is_ok_and(|peer| peer.uid == 0 || peer.uid == own);
+    Ok(trusted.then_some(fd))
 }
 
 impl Client {
@@ -114,8 +121,7 @@ pub fn answer(fd: impl AsFd, text: &str) {
 pub fn dial(server: Pid) -> Option<OwnedFd> {
     let fd = socket().ok()?;
     connect(&fd, &address(server).ok()?).ok()?;
-    let peer = socket_peercred(&fd).ok()?.pid;
-    (peer.as_raw_nonzero().get() == server.as_raw()).then_some(fd)
+    (peer(&fd).ok()?.pid == server.as_raw()).then_some(fd)
 }
 
 /// Sends a request and waits for the whole answer; `None` when the time is over.
@@ -188,7 +194,8 @@ mod tests {
         let own = Pid::own();
         let listener = open(own).unwrap();
         let dialled = dial(own).unwrap();
-        assert!(accept(&listener).is_some());
+        assert!(accept(&listener).unwrap().is_some());
+        assert!(accept(&listener).unwrap().is_none());
         drop(dialled);
         let other = Pid::from_raw(own.as_raw().saturating_add(1)).unwrap();
         let _imposter = open(other).unwrap();

@@ -19,6 +19,8 @@ use super::machine::Settings;
 
 /// A value longer than this is no environment value: execve(2) refuses 128 KiB.
 const LONGEST: u64 = 128 * 1024;
+/// Warnings that are remembered, so that none is repeated at each turn.
+const MOST_WARNED: usize = 32;
 /// Variables between a service manager and this process that are not a worker's business.
 const PRIVATE: [&str; 8] = [
     "NOTIFY_SOCKET",
@@ -124,6 +126,8 @@ impl Environment {
         };
         warnings.retain(|warning| !self.warned.contains(warning));
         self.warned.extend(warnings.iter().cloned());
+        let excess = self.warned.len().saturating_sub(MOST_WARNED);
+        self.warned.drain(..excess);
         (settings, warnings)
     }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use fdpass::FdPlan;
 use reaper::{Backoff, Child, Exit, Image, Moment, Setup, spawn};
-use rustix::fs::Access;
+use rustix::fs::{Access, OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
@@ -27,6 +27,9 @@ use crate::files::Failed;
 const PIPE_SIZE: usize = 1 << 20;
 /// A command that lived this long did not die of its start.
 const STABLE: Duration = Duration::from_secs(1);
+
+/// A variable of the environment.
+pub type Variable = (OsString, OsString);
 
 /// The opened target of `--log-file`.
 #[derive(Debug)]
@@ -44,7 +47,7 @@ impl Log {
     ///
     /// # Errors
     /// When the file cannot be written, or no pipe can be made.
-    pub fn open(target: Option<&LogTarget>) -> Result<Self, Failed> {
+    pub fn open(target: Option<&LogTarget>, variables: &[Variable]) -> Result<Self, Failed> {
         match target {
             None => Ok(Self::Inherited),
             Some(LogTarget::File(path)) => match append(path) {
@@ -54,7 +57,7 @@ impl Log {
                     Err(Failed::io(what, &error))
                 }
             },
-            Some(LogTarget::Command(command)) => match Logger::new(command) {
+            Some(LogTarget::Command(command)) => match Logger::new(command, variables) {
                 Ok(logger) => Ok(Self::Command(logger)),
                 Err(error) => {
                     let what = format!("failed to open pipe:{}", command.to_string_lossy());
@@ -100,14 +103,21 @@ impl Log {
 }
 
 fn append(path: &Path) -> std::io::Result<File> {
-    // O_NOCTTY: a daemon that opens a terminal must not get it as its own.
-    OpenOptions::new().append(true).create(true).mode(0o666).custom_flags(libc::O_NOCTTY).open(path)
+    // A daemon that opens a terminal must not get it as its own, and a FIFO that nobody reads is an
+    // error (ENXIO) rather than a reason to wait for somebody.
+    let flags = libc::O_NOCTTY | libc::O_NONBLOCK;
+    let file =
+        OpenOptions::new().append(true).create(true).mode(0o666).custom_flags(flags).open(path)?;
+    let flags = fcntl_getfl(&file)?;
+    fcntl_setfl(&file, flags.difference(OFlags::NONBLOCK))?;
+    Ok(file)
 }
 
 /// A supervised log command.
 #[derive(Debug)]
 pub struct Logger {
     command: OsString,
+    variables: Vec<Variable>,
     read: OwnedFd,
     write: OwnedFd,
     out: OwnedFd,
@@ -118,12 +128,15 @@ pub struct Logger {
 }
 
 impl Logger {
-    fn new(command: &OsStr) -> std::io::Result<Self> {
-        executable(words(command).first().map_or(OsStr::new(""), OsString::as_os_str))?;
+    fn new(command: &OsStr, variables: &[Variable]) -> std::io::Result<Self> {
+        let path =
+            variables.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.as_os_str());
+        executable(words(command).first().map_or(OsStr::new(""), OsString::as_os_str), path)?;
         let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
         let _ = fcntl_setpipe_size(&write, PIPE_SIZE);
         Ok(Self {
             command: command.to_owned(),
+            variables: variables.to_vec(),
             read,
             write,
             out: rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?,
@@ -165,8 +178,8 @@ impl Logger {
         };
         let mut words = words(&self.command).into_iter();
         let program = words.next().unwrap_or_default();
-        let image =
-            Image::new(&program, words, std::env::vars_os()).map_err(|error| fail(&error, 22))?;
+        let image = Image::new(&program, words, self.variables.iter().cloned())
+            .map_err(|error| fail(&error, 22))?;
         let mut plan = FdPlan::new();
         let ends = [(self.read.as_fd(), 0), (self.out.as_fd(), 1), (self.err.as_fd(), 2)];
         for (fd, at) in ends {
@@ -219,13 +232,13 @@ fn words(command: &OsStr) -> Vec<OsString> {
 }
 
 /// Whether execvp(3) would find the program. Later there is nowhere to say that it does not.
-fn executable(program: &OsStr) -> std::io::Result<()> {
+fn executable(program: &OsStr, path: Option<&OsStr>) -> std::io::Result<()> {
     let path = match program.as_bytes().contains(&b'/') {
-        true => OsString::new(),
-        false => std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into()),
+        true => OsStr::new(""),
+        false => path.unwrap_or(OsStr::new("/bin:/usr/bin")),
     };
     let mut result = Err(Errno::NOENT);
-    for dir in std::env::split_paths(&path) {
+    for dir in std::env::split_paths(path) {
         let full = dir.join(program);
         result = match rustix::fs::access(&full, Access::EXEC_OK) {
             Ok(()) if !full.is_dir() => return Ok(()),
@@ -243,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_program_that_execvp_would_not_find_is_missed() {
-        let found = |name: &str| executable(OsStr::new(name)).map_err(|e| e.raw_os_error());
+        let found = |name: &str| executable(OsStr::new(name), None).map_err(|e| e.raw_os_error());
         assert_eq!(found("sh"), Ok(()));
         assert_eq!(found("/bin/sh"), Ok(()));
         assert_eq!(found("no-such-program"), Err(Some(libc::ENOENT)));
@@ -266,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_command_that_dies_at_once_is_started_ever_later() {
-        let mut logger = Logger::new(OsStr::new("true")).unwrap();
+        let mut logger = Logger::new(OsStr::new("true"), &[]).unwrap();
         let mut now = Moment::ZERO;
         let mut gaps = Vec::new();
         for _ in 0..12 {

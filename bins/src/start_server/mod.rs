@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use fdpass::{BindOptions, Inherited};
 use reaper::{Credentials, EventLoop, Pid, group_id, user_id};
-use sigpolicy::{Policy as SignalPolicy, Signal, SignalSet, action, mask};
+use sigpolicy::{Policy as SignalPolicy, Signal, SignalSet, Signals, action, mask};
 
 use crate::daemonize::{Launcher, Role, daemonize};
 use crate::files::{Failed, PidFile, StatusFile};
@@ -62,6 +62,8 @@ pub struct Birth {
     pub ignored: SignalSet,
     /// Signals that are blocked.
     pub mask: SignalSet,
+    /// The environment.
+    pub variables: Vec<(OsString, OsString)>,
 }
 
 impl Birth {
@@ -70,7 +72,13 @@ impl Birth {
     pub fn observe(inherited: Inherited) -> Self {
         let taken = |fd: &i32| inherited.iter().all(|listener| listener.as_fd().as_raw_fd() != *fd);
         let passing = sockets::passing_through().into_iter().filter(taken).collect();
-        Self { passing, inherited, ignored: action::ignored_now(), mask: mask::current() }
+        Self {
+            passing,
+            inherited,
+            ignored: action::ignored_now(),
+            mask: mask::current(),
+            variables: std::env::vars_os().collect(),
+        }
     }
 }
 
@@ -83,9 +91,11 @@ impl Birth {
 pub fn start(options: StartOptions, birth: Birth) -> Result<u8, Failed> {
     let credentials = credentials(&options)?;
     let bind_options = bind_options(&options)?;
-    let mut environment = environment(&options, credentials.as_ref());
-    let mut log = Log::open(options.log.as_ref())?;
+    let mut environment = environment(&options, birth.variables.clone(), credentials.as_ref());
+    let mut log = Log::open(options.log.as_ref(), &birth.variables)?;
     complain(&[format!("start_server (pid:{}) starting now...", Pid::own())]);
+    // Not before the forks of a daemon: a handler belongs to one process.
+    let signals = if options.daemonize { None } else { Some(catch_signals()?) };
     let pid_file = options.pid_file.as_deref().map(PidFile::lock).transpose()?;
     let mut files = Files { pid: pid_file, status: None };
     let opened = Sockets::open(&options.listeners, &bind_options, birth.inherited, &birth.passing);
@@ -108,7 +118,7 @@ pub fn start(options: StartOptions, birth: Birth) -> Result<u8, Failed> {
         None
     };
     let (settings, warnings) = environment.settings();
-    let events = match settle_in(&options, &mut files, &mut log) {
+    let events = match settle_in(&options, &mut files, &mut log, signals) {
         Ok(events) => events,
         Err(failed) => {
             sockets.unlink();
@@ -117,10 +127,12 @@ pub fn start(options: StartOptions, birth: Birth) -> Result<u8, Failed> {
         }
     };
     complain(&warnings);
-    let service_manager = std::env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty());
+    let service_manager =
+        variable(&birth.variables, "NOTIFY_SOCKET").filter(|socket| !socket.is_empty());
+    let watchdog = watchdog(&birth.variables).filter(|_| service_manager.is_some());
     let perls_own = [Signal::HUP, Signal::TERM, Signal::INT, Signal::ALRM, Signal::CHLD];
     let host = Host::new(Parts {
-        machine: Machine::new(policy(&options, service_manager.is_some()), settings.clone()),
+        machine: Machine::new(policy(&options, watchdog), settings.clone()),
         events,
         environment,
         settings,
@@ -147,19 +159,14 @@ fn settle_in(
     options: &StartOptions,
     files: &mut Files,
     log: &mut Log,
+    signals: Option<Signals>,
 ) -> Result<EventLoop, Failed> {
     files.status =
         options.status_file.as_deref().map(|path| StatusFile::new(path, Pid::own())).transpose()?;
     if let Some(pid) = &mut files.pid {
         pid.write(Pid::own())?;
     }
-    let signals = SignalPolicy::new()
-        .catch(&OWN_SIGNALS)
-        .catch(&[Signal::CHLD])
-        .ignore(&[Signal::PIPE])
-        .interrupt_syscalls(true)
-        .install()
-        .map_err(|error| Failed::new(error.to_string(), 255))?;
+    let signals = signals.map_or_else(catch_signals, Ok)?;
     let events = EventLoop::new(signals).map_err(|error| Failed::io("no event loop", &error))?;
     if options.daemonize {
         if let Some(logger) = log.logger() {
@@ -173,6 +180,19 @@ fn settle_in(
     Ok(events)
 }
 
+/// From here on a TERM is an event, also if it was blocked when the server was started.
+fn catch_signals() -> Result<Signals, Failed> {
+    let signals = SignalPolicy::new()
+        .catch(&OWN_SIGNALS)
+        .catch(&[Signal::CHLD])
+        .ignore(&[Signal::PIPE])
+        .interrupt_syscalls(true)
+        .install()
+        .map_err(|error| Failed::new(error.to_string(), 255))?;
+    mask::set(signals.caught().iter().fold(mask::current(), SignalSet::without));
+    Ok(signals)
+}
+
 fn tell(launcher: Option<Launcher>, failed: Failed) -> Result<u8, Failed> {
     match launcher {
         None => Err(failed),
@@ -184,14 +204,17 @@ fn tell(launcher: Option<Launcher>, failed: Failed) -> Result<u8, Failed> {
     }
 }
 
-fn environment(options: &StartOptions, credentials: Option<&Credentials>) -> Environment {
+fn environment(
+    options: &StartOptions,
+    mut own: Vec<(OsString, OsString)>,
+    credentials: Option<&Credentials>,
+) -> Environment {
     let variables = OptionVariables {
         envdir: options.envdir.clone(),
         enable_auto_restart: options.auto_restart,
         auto_restart_interval: options.auto_restart_interval,
         kill_old_delay: options.kill_old_delay,
     };
-    let mut own: Vec<(OsString, OsString)> = std::env::vars_os().collect();
     // As systemd does for User=: a worker of another user has no use for our home.
     if let (Some(_), Some(credentials)) = (&options.user, credentials) {
         let name = credentials.name().map(OsString::from);
@@ -228,7 +251,7 @@ fn bind_options(options: &StartOptions) -> Result<BindOptions, Failed> {
     Ok(bind)
 }
 
-fn policy(options: &StartOptions, has_service_manager: bool) -> Policy {
+fn policy(options: &StartOptions, watchdog: Option<Duration>) -> Policy {
     Policy {
         interval: options.interval,
         start_timeout: options.start_timeout,
@@ -239,14 +262,18 @@ fn policy(options: &StartOptions, has_service_manager: bool) -> Policy {
         backoff_max: options.backoff_max,
         kill_timeout: options.kill_timeout,
         max_generations: options.max_generations,
-        watchdog: watchdog().filter(|_| has_service_manager),
+        watchdog,
         jitter_seed: fastrand::u32(..),
     }
 }
 
+fn variable(variables: &[(OsString, OsString)], name: &str) -> Option<OsString> {
+    variables.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+}
+
 /// Half of what sd_watchdog_enabled(3) tells, as that page advises.
-fn watchdog() -> Option<Duration> {
-    let number = |name| std::env::var(name).ok()?.parse::<u64>().ok();
+fn watchdog(variables: &[(OsString, OsString)]) -> Option<Duration> {
+    let number = |name| variable(variables, name)?.to_str()?.parse::<u64>().ok();
     let for_us = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
     let usec = number("WATCHDOG_USEC").filter(|usec| for_us && *usec > 0)?;
     Some(Duration::from_micros(usec / 2).max(Duration::from_millis(1)))

@@ -101,10 +101,12 @@ impl Status {
                 listener.address.clone(),
             ]);
         }
+        record(&[own("end")]);
         text
     }
 
-    /// Reads [`encode`](Self::encode)'s form; unknown records and fields are passed over.
+    /// Reads [`encode`](Self::encode)'s form; unknown records and fields are passed over, `None` for
+    /// one that is cut off or malformed.
     #[must_use]
     pub fn decode(text: &str) -> Option<Self> {
         let mut status = Self::default();
@@ -123,7 +125,6 @@ impl Status {
                     status.next_start = next().parse().ok();
                     status.uptime = next().parse().ok();
                     status.last_failure = some(next());
-                    complete = true;
                 }
                 "worker" => status.workers.push(WorkerStatus {
                     generation: next().parse().ok()?,
@@ -138,6 +139,7 @@ impl Status {
                     kind: next(),
                     address: next(),
                 }),
+                "end" => complete = true,
                 _ => {}
             }
         }

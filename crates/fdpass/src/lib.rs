@@ -7,6 +7,7 @@ pub mod inherit;
 pub mod listener;
 pub mod notify;
 pub mod pass;
+pub mod peer;
 pub mod plan;
 pub mod spec;
 #[cfg(test)]

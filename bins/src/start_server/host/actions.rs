@@ -1,16 +1,21 @@
 //! The deeds that the machine asks for.
 
 use std::ffi::OsStr;
+use std::time::Duration;
 
+use reaper::Pid;
 use sigpolicy::Signal;
 
 use super::Host;
 use crate::start_server::lines::Line;
 use crate::start_server::machine::{Action, Notice};
 
-/// Own lines that are told apart from a worker's in a log that both write to.
+/// Own lines to remember: a worker's last output is cut from a log that both write to, and this is
+/// more than the server says around the end of a worker.
 const RECENT: usize = 32;
 
+/// Between attempts to write a status file that could not be written.
+const STATUS_PAUSE: Duration = Duration::from_secs(5);
 const STATUS_FAILED: &str = "failed to write the status file";
 
 impl Host {
@@ -32,11 +37,7 @@ impl Host {
                 self.err.line(&line);
             }
             Action::Status(entries) => {
-                match self.files.status.as_mut().map(|file| file.write(&entries)) {
-                    None => {}
-                    Some(Ok(())) => self.state.told.retain(|line| !line.starts_with(STATUS_FAILED)),
-                    Some(Err(error)) => self.tell_once(format!("{STATUS_FAILED}: {error}")),
-                }
+                self.write_status(entries);
             }
             Action::Notify(notice) => {
                 if let Notice::Ready(_) = &notice {
@@ -51,6 +52,27 @@ impl Host {
                     self.err.line(&format!("failed to reopen the log file: {error}"));
                 }
             }
+        }
+    }
+
+    fn write_status(&mut self, entries: Vec<(u64, Pid)>) {
+        self.state.unwritten = None;
+        match self.files.status.as_mut().map(|file| file.write(&entries)) {
+            None => {}
+            Some(Ok(())) => self.state.told.retain(|line| !line.starts_with(STATUS_FAILED)),
+            Some(Err(error)) => {
+                self.tell_once(format!("{STATUS_FAILED}: {error}"));
+                let again = self.events.now().saturating_add(STATUS_PAUSE);
+                self.state.unwritten = Some((again, entries));
+            }
+        }
+    }
+
+    /// A full disk has room again some day.
+    pub(super) fn retry_status(&mut self) {
+        let now = self.events.now();
+        if let Some((_, entries)) = self.state.unwritten.take_if(|(at, _)| *at <= now) {
+            self.write_status(entries);
         }
     }
 

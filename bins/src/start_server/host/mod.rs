@@ -8,14 +8,14 @@ mod talk;
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::time::Duration;
 
 use fdpass::notify::Receiver;
-use reaper::{Credentials, EventLoop, Key, Machine as _, Moment, Wakeup};
-use sigpolicy::{Signal, SignalSet};
+use reaper::{EventLoop, Key, Machine as _, Moment, Pid, Wakeup};
+use sigpolicy::Signal;
 
 use super::capture::Capture;
-use super::control::Client;
+use super::control::{Client, readable};
 use super::environment::Environment;
 use super::log::Log;
 use super::machine::{Action, Input, Machine, Settings};
@@ -77,6 +77,10 @@ struct State {
     stuck: [Option<Key>; 2],
     last_failure: Option<String>,
     recent: VecDeque<String>,
+    /// What the status file should hold and does not, and when to try again.
+    unwritten: Option<(Moment, Vec<(u64, Pid)>)>,
+    /// The control socket while no descriptor is left for a client.
+    parked: Option<OwnedFd>,
     /// What a launcher will hear that waits in vain.
     farewell: Option<String>,
     /// A start, an end or a question has been dealt with: the code for it has done its work.
@@ -157,7 +161,10 @@ impl Host {
             let deadline = self.deadline();
             if let Err(error) = self.events.wait(deadline, &mut wakeups) {
                 self.tell_once(format!("waiting failed, going on: {error}"));
+                // Whatever the kernel lacks, asking at full speed will not bring it back.
+                let _ = readable(&[], Some(Duration::from_millis(100)));
             }
+            self.retry_status();
             self.refresh(&wakeups);
             for wakeup in wakeups.drain(..) {
                 self.wake(wakeup);
@@ -169,7 +176,8 @@ impl Host {
 
     fn deadline(&mut self) -> Option<Moment> {
         let logger = self.log.logger().and_then(|logger| logger.restart_at());
-        self.machine.deadline().into_iter().chain(logger).min()
+        let status = self.state.unwritten.as_ref().map(|(at, _)| *at);
+        self.machine.deadline().into_iter().chain(logger).chain(status).min()
     }
 
     /// Reads the envdir again when something happened that may lead to a start.
@@ -224,7 +232,7 @@ impl Host {
             Some(Source::Notify(..)) => self.hear_worker(key),
             Some(Source::Relay(generation, stream)) => {
                 let (generation, stream) = (*generation, *stream);
-                self.relay(key, generation, stream);
+                self.relay(key, generation, stream, PATIENCE);
             }
             Some(Source::Control) => self.welcome(key),
             Some(Source::Client(_)) => self.hear_client(key),
@@ -276,12 +284,13 @@ impl Host {
                 }
             }
         }
-        if self.out.backlog().max(self.err.backlog()) < PATIENCE {
-            for (fd, generation, stream) in std::mem::take(&mut self.state.paused) {
-                if let Ok(key) = self.events.watch(fd, reaper::Interest::Read) {
-                    self.state.sources.insert(key, Source::Relay(generation, stream));
-                }
+        if self.state.settled {
+            if let Some(control) = self.state.parked.take() {
+                self.watch_control(control);
             }
+        }
+        if self.out.backlog().max(self.err.backlog()) < PATIENCE {
+            self.resume_relays(|_| true);
         }
     }
 
@@ -294,26 +303,15 @@ impl Host {
         }
         self.sockets.unlink();
         self.files.remove();
-        self.flush();
+        let limit = Duration::from_secs(1);
+        self.out.drain(limit);
+        self.err.drain(limit);
         if let Some(launcher) = self.launcher.take() {
             let farewell = self.state.farewell.take();
             let text = farewell.unwrap_or("stopped before the first worker was ready\n".to_owned());
             launcher.report(code.max(1), &text);
         }
     }
-}
-
-/// What a worker's process is made from.
-pub(super) struct Program {
-    pub(super) program: OsString,
-    pub(super) args: Vec<OsString>,
-    pub(super) dir: Option<PathBuf>,
-    pub(super) credentials: Option<Credentials>,
-    pub(super) no_new_privs: bool,
-    /// Ignored when the server was started, and no business of the server.
-    pub(super) ignored: SignalSet,
-    /// Blocked when the server was started.
-    pub(super) mask: SignalSet,
 }
 
 /// The signals that the server takes for itself; a worker gets their defaults.

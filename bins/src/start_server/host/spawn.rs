@@ -1,18 +1,31 @@
 //! Making a worker, hearing its exit, and starting the log command.
 
-use std::os::fd::AsFd;
+use std::ffi::OsString;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 
 use fdpass::notify::Receiver;
-use reaper::{Child, Exit, Image, Interest, Key, Moment, Setup, Stage, spawn};
+use reaper::{Child, Credentials, Exit, Image, Interest, Key, Moment, Setup, Stage, spawn};
 use rustix::io::Errno;
-use sigpolicy::Signal;
+use sigpolicy::{Signal, SignalSet};
 
-use super::{Host, PATIENCE, Process, Program, Source};
+use super::{Host, Process, Source};
 use crate::report::Stream;
-use crate::start_server::capture::{Capture, Relay, relays};
+use crate::start_server::capture::{Capture, relays};
 use crate::start_server::machine::{Input, StartError};
 
-pub(in crate::start_server) type Launch = Program;
+/// What a worker's process is made from.
+pub(in crate::start_server) struct Launch {
+    pub(in crate::start_server) program: OsString,
+    pub(in crate::start_server) args: Vec<OsString>,
+    pub(in crate::start_server) dir: Option<PathBuf>,
+    pub(in crate::start_server) credentials: Option<Credentials>,
+    pub(in crate::start_server) no_new_privs: bool,
+    /// Ignored when the server was started, and no business of the server.
+    pub(in crate::start_server) ignored: SignalSet,
+    /// Blocked when the server was started.
+    pub(in crate::start_server) mask: SignalSet,
+}
 
 /// Reads from one worker before the others get their turn.
 const READS: usize = 16;
@@ -26,7 +39,7 @@ impl Host {
                 None
             }
         };
-        let relays = if self.somebody_waits() { relays() } else { Vec::new() };
+        let relays = if self.somebody_waits() { self.open_relays(generation) } else { Vec::new() };
         let capture = if relays.is_empty() {
             Capture::of_file()
         } else {
@@ -39,18 +52,36 @@ impl Host {
                 let key = self.events.child(child);
                 self.state.sources.insert(key, Source::Worker(generation));
                 let notify = receiver.and_then(|receiver| self.watch_notify(generation, receiver));
-                for relay in relays {
-                    if let Ok(key) = self.events.watch(relay.read, Interest::Read) {
-                        let source = Source::Relay(generation, relay.stream);
-                        self.state.sources.insert(key, source);
-                    }
-                }
                 let process = Process { key, capture, text: None, notify };
                 self.state.workers.insert(generation, process);
                 self.state.inputs.push_front(Input::Spawned(generation, pid));
             }
             Err(error) => self.state.inputs.push_front(Input::SpawnFailed(generation, error)),
         }
+    }
+
+    /// Pipes for the streams that cannot be read back and that no socket replaces: the worker's
+    /// ends with the numbers they go to. All of them, or none where descriptors are short.
+    fn open_relays(&mut self, generation: u64) -> Vec<(OwnedFd, Vec<i32>)> {
+        let sockets: Vec<i32> = self.sockets.infos().map(|socket| socket.fd).collect();
+        let mut ends = Vec::new();
+        let mut keys = Vec::new();
+        for mut relay in relays() {
+            relay.targets.retain(|target| !sockets.contains(target));
+            if relay.targets.is_empty() {
+                continue;
+            }
+            match self.events.watch(relay.read, Interest::Read) {
+                Ok(key) => keys.push((key, Source::Relay(generation, relay.stream))),
+                Err(_) => {
+                    keys.into_iter().for_each(|(key, _)| drop(self.events.unwatch(key)));
+                    return Vec::new();
+                }
+            }
+            ends.push((relay.write, relay.targets));
+        }
+        self.state.sources.extend(keys);
+        ends
     }
 
     fn watch_notify(&mut self, generation: u64, receiver: Receiver) -> Option<Key> {
@@ -64,7 +95,7 @@ impl Host {
         &self,
         generation: u64,
         notify: Option<String>,
-        relays: &[Relay],
+        relays: &[(OwnedFd, Vec<i32>)],
     ) -> Result<Child, StartError> {
         let launch = &self.launch;
         let permanent = |text: String| StartError { text, errno: 22, pid: None, transient: false };
@@ -78,10 +109,9 @@ impl Host {
             image = image.env_own_pid("LISTEN_PID");
         }
         let mut plan = self.sockets.plan().map_err(|error| permanent(error.to_string()))?;
-        for relay in relays {
-            for target in &relay.targets {
-                plan.pass(relay.write.as_fd(), *target)
-                    .map_err(|error| permanent(error.to_string()))?;
+        for (end, targets) in relays {
+            for target in targets {
+                plan.pass(end.as_fd(), *target).map_err(|error| permanent(error.to_string()))?;
             }
         }
         // Server::Starter ignores SIGPIPE and its workers inherit that.
@@ -132,6 +162,7 @@ impl Host {
 
     /// What a dead worker wrote last is still in its pipes.
     fn drain_relays(&mut self, generation: u64) {
+        self.resume_relays(|of| of == generation);
         let mut keys = Vec::new();
         for (key, source) in &self.state.sources {
             if let Source::Relay(of, stream) = source {
@@ -141,12 +172,23 @@ impl Host {
             }
         }
         for (key, stream) in keys {
-            self.relay(key, generation, stream);
+            self.relay(key, generation, stream, usize::MAX);
+        }
+    }
+
+    /// Reads on from workers that had to wait.
+    pub(super) fn resume_relays(&mut self, which: impl Fn(u64) -> bool) {
+        for (fd, generation, stream) in std::mem::take(&mut self.state.paused) {
+            if !which(generation) {
+                self.state.paused.push((fd, generation, stream));
+            } else if let Ok(key) = self.events.watch(fd, Interest::Read) {
+                self.state.sources.insert(key, Source::Relay(generation, stream));
+            }
         }
     }
 
     /// Copies a worker's output on and remembers its end.
-    pub(super) fn relay(&mut self, key: Key, generation: u64, stream: Stream) {
+    pub(super) fn relay(&mut self, key: Key, generation: u64, stream: Stream, patience: usize) {
         let mut buffer = [0_u8; 4096];
         for _ in 0..READS {
             let Some(fd) = self.events.fd(key) else { return };
@@ -170,7 +212,7 @@ impl Host {
                 Stream::Err => &mut self.err,
             };
             outlet.bytes(bytes.to_vec());
-            if outlet.backlog() > PATIENCE {
+            if outlet.backlog() > patience {
                 self.state.sources.remove(&key);
                 if let Some(fd) = self.events.unwatch(key) {
                     self.state.paused.push((fd, generation, stream));

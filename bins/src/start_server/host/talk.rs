@@ -1,5 +1,6 @@
 //! Hearing workers on their NOTIFY_SOCKET, and clients on the control socket.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use reaper::{Interest, Key, Pid};
@@ -14,17 +15,23 @@ const MESSAGES: usize = 64;
 
 impl Host {
     pub(super) fn open_control(&mut self) {
-        let opened = control::open(Pid::own()).and_then(|fd| self.events.watch(fd, Interest::Read));
-        match opened {
+        match control::open(Pid::own()) {
+            Ok(control) => self.watch_control(control),
+            Err(error) => self.no_control(&error),
+        }
+    }
+
+    pub(super) fn watch_control(&mut self, control: OwnedFd) {
+        match self.events.watch(control, Interest::Read) {
             Ok(key) => {
                 self.state.sources.insert(key, Source::Control);
             }
-            Err(error) => {
-                self.tell_once(format!(
-                    "no control socket, --restart will not tell failures: {error}"
-                ));
-            }
+            Err(error) => self.no_control(&error),
         }
+    }
+
+    fn no_control(&mut self, error: &std::io::Error) {
+        self.tell_once(format!("no control socket, --restart will not tell failures: {error}"));
     }
 
     pub(super) fn hear_worker(&mut self, key: Key) {
@@ -38,6 +45,7 @@ impl Host {
                 Ok(None) => return,
                 Err(error) => {
                     self.tell_once(format!("a NOTIFY_SOCKET failed: {error}"));
+                    self.dismiss(key);
                     return;
                 }
             };
@@ -70,13 +78,40 @@ impl Host {
     }
 
     pub(super) fn welcome(&mut self, listener: Key) {
-        let clients = |source: &&Source| matches!(source, Source::Client(_));
-        let accepted = self.events.fd(listener).and_then(control::accept);
-        if self.state.sources.values().filter(clients).count() >= MOST_CLIENTS {
-            return;
+        let Some(fd) = self.events.fd(listener) else { return };
+        match control::accept(fd) {
+            Ok(Some(client)) => {
+                self.make_room();
+                if let Ok(key) = self.events.watch(client, Interest::Read) {
+                    self.state.sources.insert(key, Source::Client(Client::default()));
+                }
+            }
+            Ok(None) => {}
+            // No descriptor for it. It stays in the queue, and would wake us for ever.
+            Err(_) => {
+                self.state.sources.remove(&listener);
+                self.state.parked = self.events.unwatch(listener);
+                self.state.settled = false;
+            }
         }
-        if let Some(key) = accepted.and_then(|fd| self.events.watch(fd, Interest::Read).ok()) {
-            self.state.sources.insert(key, Source::Client(Client::default()));
+    }
+
+    /// Whoever asks gets a place; who has been silent longest loses one.
+    fn make_room(&mut self) {
+        let mut clients = 0_usize;
+        let mut silent: Option<Key> = None;
+        for (key, source) in &self.state.sources {
+            if let Source::Client(client) = source {
+                clients = clients.saturating_add(1);
+                if !client.asked && silent.is_none_or(|other| key.as_raw() < other.as_raw()) {
+                    silent = Some(*key);
+                }
+            }
+        }
+        if clients >= MOST_CLIENTS {
+            if let Some(key) = silent {
+                self.dismiss(key);
+            }
         }
     }
 

@@ -33,6 +33,16 @@ fn ready_ends_the_interval_and_a_late_one_is_bounded() {
 }
 
 #[test]
+fn a_ready_worker_is_replaced_long_before_a_long_interval_is_over() {
+    let policy = Policy { interval: Duration::from_secs(600), ..policy() };
+    let mut bench = Bench::new(policy, Settings::default());
+    bench.at(0, Input::Begin).at(50, Input::Notified(1, ready())).at(60_000, died(1, 9));
+    assert_eq!(bench.machine.view(bench.now).generation, 2);
+    bench.at(60_050, Input::Notified(2, ready())).at(60_100, died(2, 9));
+    assert_eq!(bench.deadline_millis(), Some(61_000));
+}
+
+#[test]
 fn backoff_sets_in_after_three_failures() {
     let mut bench = Bench::new(policy(), Settings::default());
     bench.at(0, Input::Begin);

@@ -116,13 +116,18 @@ impl Machine {
                 self.pending = true;
                 self.pending_clients.extend(client);
             }
+            Phase::Waiting { asked: true, .. } => self.waiting.extend(client),
             Phase::Waiting { cause, .. } => {
                 let cause = *cause;
                 out.push(Action::Log(Line::ReceivedHup));
                 self.waiting.extend(client);
                 self.failures = 0;
                 self.attempts = 0;
+                self.announce(out);
                 self.retry(now, cause, out);
+                if let Phase::Waiting { asked, .. } = &mut self.phase {
+                    *asked = true;
+                }
             }
             Phase::Serving { .. } => {
                 out.push(Action::Log(Line::ReceivedHup));
@@ -156,7 +161,9 @@ impl Machine {
                 let stable = lived >= self.policy.interval.max(types::STABLE);
                 self.failures = if stable { 0 } else { self.failures.saturating_add(1) };
                 self.attempts = 0;
-                self.retry(now, Cause::Replace, out);
+                // It was proven, perhaps long before the interval was over: nobody serves now.
+                let pause = self.policy.interval.min(types::STABLE);
+                self.start_after(now, Cause::Replace, pause, out);
             }
             Phase::Delaying { current, .. } if current.generation == generation => {
                 let pid = current.pid;
@@ -209,7 +216,7 @@ impl Machine {
                     self.not_ready(now, out);
                 }
             }
-            Phase::Waiting { cause, until } if now >= *until => {
+            Phase::Waiting { cause, until, .. } if now >= *until => {
                 let cause = *cause;
                 self.spawn(now, cause, out);
             }

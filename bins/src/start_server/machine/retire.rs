@@ -3,7 +3,7 @@
 use reaper::{Exit, Moment, Pid};
 use sigpolicy::Signal;
 
-use super::{Action, Failure, Line, Machine, Notice, Phase, RestartOutcome};
+use super::{Action, Failure, Line, Machine, Notice, Phase, RestartOutcome, Worker};
 
 impl Machine {
     /// The newest old worker that nobody has signalled: it still serves.
@@ -75,14 +75,16 @@ impl Machine {
         let Some(index) = self.old.iter().position(|worker| worker.generation == generation) else {
             return;
         };
-        let pid = self.old.remove(index).pid;
+        let Worker { pid, proven, .. } = self.old.remove(index);
         let stopping = matches!(self.phase, Phase::Stopping { .. });
         out.push(Action::Log(if stopping {
             Line::WorkerDied(pid, exit)
         } else {
             Line::OldDied(pid, exit)
         }));
-        out.push(Action::Status(self.status_entries()));
+        if proven {
+            out.push(Action::Status(self.status_entries()));
+        }
         if stopping {
             self.end_if_alone(out);
         } else {

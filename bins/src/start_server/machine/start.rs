@@ -33,6 +33,7 @@ impl Machine {
         match &self.phase {
             Phase::Forking { cause } => {
                 let cause = *cause;
+                self.last_spawn = Some(now);
                 let limit = self.policy.start_timeout.max(self.policy.interval);
                 self.phase = Phase::Starting {
                     worker,
@@ -124,8 +125,9 @@ impl Machine {
 
     pub(super) fn prove(&mut self, now: Moment, out: &mut Vec<Action>) {
         let Phase::Starting { worker, cause, .. } = &self.phase else { return };
-        let (worker, cause) = (worker.clone(), *cause);
+        let (mut worker, cause) = (worker.clone(), *cause);
         let (generation, pid) = (worker.generation, worker.pid);
+        worker.proven = true;
         let waiting = std::mem::take(&mut self.waiting);
         self.draining.extend(waiting.into_iter().map(|client| (client, generation, pid)));
         self.last_success = now;
@@ -218,13 +220,25 @@ impl Machine {
 
     /// The next start: no sooner than `interval` after the last, later in a crash loop.
     pub(super) fn retry(&mut self, now: Moment, cause: Cause, out: &mut Vec<Action>) {
+        self.start_after(now, cause, self.policy.interval, out);
+    }
+
+    /// The next start: no sooner than `pause` after the last, later in a crash loop.
+    pub(super) fn start_after(
+        &mut self,
+        now: Moment,
+        cause: Cause,
+        pause: Duration,
+        out: &mut Vec<Action>,
+    ) {
         // A start that lies ahead is as good as the restart that somebody asked for meanwhile.
         if std::mem::take(&mut self.pending) {
             self.failures = 0;
             self.attempts = 0;
+            self.announce(out);
         }
         self.waiting.append(&mut self.pending_clients);
-        let pause = self.policy.interval.max(LEAST_PAUSE);
+        let pause = pause.max(LEAST_PAUSE);
         let mut until = self.last_spawn.map_or(now, |spawn| spawn.saturating_add(pause));
         if let Some(delay) = self.backoff() {
             until = until.max(now.saturating_add(delay));
@@ -234,7 +248,7 @@ impl Machine {
         if until <= now {
             self.spawn(now, cause, out);
         } else {
-            self.phase = Phase::Waiting { cause, until };
+            self.phase = Phase::Waiting { cause, until, asked: false };
         }
     }
 
@@ -255,9 +269,14 @@ impl Machine {
         self.old.push(current.clone());
         self.failures = 0;
         self.attempts = 0;
+        self.announce(out);
+        self.spawn(now, Cause::Restart, out);
+    }
+
+    /// A service manager that sent HUP waits for this, and then for READY.
+    pub(super) fn announce(&self, out: &mut Vec<Action>) {
         let next = self.generation.saturating_add(1);
         out.push(Action::Notify(Notice::Reloading(format!("starting generation {next}"))));
-        self.spawn(now, Cause::Restart, out);
     }
 
     pub(super) fn auto_restart(&mut self, now: Moment, out: &mut Vec<Action>) {

@@ -172,6 +172,7 @@ pub(crate) struct Worker {
     pub(crate) generation: u64,
     pub(crate) pid: Pid,
     pub(crate) spawned: Moment,
+    pub(crate) proven: bool,
     pub(crate) signalled: bool,
     pub(crate) killed: bool,
     pub(crate) kill_at: Option<Moment>,
@@ -184,6 +185,7 @@ impl Worker {
             generation,
             pid,
             spawned,
+            proven: false,
             signalled: false,
             killed: false,
             kill_at: None,
@@ -209,8 +211,8 @@ pub(crate) enum Phase {
     Forking { cause: Cause },
     /// A worker runs and is not proven.
     Starting { worker: Worker, cause: Cause, prove_at: Moment, ready_by: Moment, spoke: bool },
-    /// The next start waits for its time.
-    Waiting { cause: Cause, until: Moment },
+    /// The next start waits for its time; `asked` once a HUP has made that the earliest one.
+    Waiting { cause: Cause, until: Moment, asked: bool },
     /// A proven worker serves.
     Serving { current: Worker },
     /// A proven worker serves and the former ones have not been signalled yet.

@@ -90,7 +90,7 @@ impl Machine {
         View {
             phase,
             generation: self.generation,
-            failures: self.failures,
+            failures: if self.current().is_some() { 0 } else { self.failures },
             next_start: next,
             workers,
         }
@@ -110,8 +110,8 @@ impl Machine {
 
     /// The lines of the status file: proven and old workers, as Server::Starter writes them.
     pub(super) fn status_entries(&self) -> Vec<(u64, Pid)> {
-        let old = self.old.iter().chain(self.current());
-        old.map(|worker| (worker.generation, worker.pid)).collect()
+        let all = self.old.iter().chain(self.current());
+        all.filter(|worker| worker.proven).map(|worker| (worker.generation, worker.pid)).collect()
     }
 
     pub(super) fn status_text(&self) -> String {
