@@ -16,7 +16,11 @@ BIN = os.path.join(OUT, "bin")
 
 
 class BenchError(Exception):
-    """A run that did not go as it must: nothing is reported for the section."""
+    """A run that did not go as it must. `figures` are those that were taken all the same."""
+
+    def __init__(self, text, figures=None):
+        super().__init__(text)
+        self.figures = figures
 
 
 def tool(name):

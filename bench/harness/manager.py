@@ -53,14 +53,23 @@ class Manager:
         except (FileNotFoundError, ValueError):
             return {}
 
+    def runs(self, pid):
+        """Whether the worker has left the manager's program for its own. Perl's start_server loses a TERM for a child
+        that has not: it arrives in Perl's handler, and the program starts without knowing of it."""
+        try:
+            return os.readlink(f"/proc/{pid}/exe") != os.readlink(f"/proc/{self.pid}/exe")
+        except OSError:
+            return False
+
     def wait_alone(self, timeout=20.0):
-        """Waits until the status file has the newest generation and no other; its pid. Every line of the log
-        wakes this up, so it costs nothing while requests are being served."""
+        """Waits until the status file has the newest generation and no other, and that runs; its pid. Every line of
+        the log wakes this up, so it costs nothing while requests are being served."""
         deadline = time.monotonic() + timeout
         while True:
             status = self.status()
-            if list(status) == [self.generation]:
-                return status[self.generation]
+            pid = status.get(self.generation)
+            if len(status) == 1 and pid and self.runs(pid):
+                return pid
             if status and max(status) > self.generation:
                 raise self.fail(f"generation {max(status)} where {self.generation} was expected: a start failed")
             if time.monotonic() > deadline:
