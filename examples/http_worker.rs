@@ -43,7 +43,8 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "http_worker: {error}");
+            // In one piece: others write to the same log.
+            let _ = io::stderr().write_all(format!("http_worker: {error}\n").as_bytes());
             ExitCode::FAILURE
         }
     }

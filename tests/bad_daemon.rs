@@ -42,7 +42,8 @@ fn bad_daemon_with_a_first_worker_that_fails() {
     let script = |path: &std::path::Path| {
         [crate::sandbox::puppet().display().to_string(), path.display().to_string()]
     };
-    let cases: &[(&str, &[&str], Vec<String>, i32, &str)] = &[
+    type Case<'a> = (&'a str, &'a [&'a str], Vec<String>, i32, &'a str);
+    let cases: &[Case<'_>] = &[
         ("missing", &[], vec!["./no-such".into()], 2, "failed to exec ./no-such: No such file"),
         ("directory", &[], vec!["./directory".into()], 13, "directory: Permission denied"),
         ("no --dir", &["--dir=no"], vec!["true".into()], 2, "failed to change directory to no: No"),

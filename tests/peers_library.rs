@@ -74,10 +74,10 @@ fn restart_and_stop() {
     assert!(first != second);
     let told = handle.status();
     assert!(told.workers.iter().all(|worker| worker.pid != first), "it is gone: {told:?}");
-    stop(&handle.stop_options()).unwrap();
+    stop(&handle.stop_options(), |_| ()).unwrap();
     assert!(!handle.sandbox.exists("pid") && !handle.sandbox.exists("socket"));
     assert_eq!(handle.server.wait_exit().code(), Some(0));
-    let again = stop(&handle.stop_options()).unwrap_err();
+    let again = stop(&handle.stop_options(), |_| ()).unwrap_err();
     assert_eq!(again.code(), 2, "{again}");
     assert!(again.to_string().contains("pid"), "{again}");
 }

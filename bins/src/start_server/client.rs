@@ -22,7 +22,6 @@ use super::control::{ask, dial, readable};
 use super::lines::Seconds;
 use super::status::{Status, WorkerStatus};
 use crate::files::{Failed, has_open, parse_status};
-use crate::report;
 
 /// What a restart led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,13 +102,13 @@ impl Server {
 
 /// Sends TERM to the holder of the pid file and waits until it has gone, without limit.
 ///
+/// `announce` is called with its pid just before the signal.
+///
 /// # Errors
 /// When nobody holds the file, or the signal is not permitted.
-pub fn stop(options: &StopOptions) -> Result<(), Failed> {
+pub fn stop(options: &StopOptions, announce: impl FnOnce(Pid)) -> Result<(), Failed> {
     let server = Server::find(&options.pid_file, "send SIGTERM to")?;
-    let own = Pid::own();
-    let line = format!("stop_server (pid:{own}) stopping now (pid:{})...", server.pid);
-    report::complain(&[line]);
+    announce(server.pid);
     server.signal(RawSignal::TERM, "TERM")?;
     while !server.gone() {
         readable(&[server.pidfd.as_fd()], None)

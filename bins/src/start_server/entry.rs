@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use fdpass::Inherited;
+use reaper::Pid;
 
 use super::args::{self, Command, UsageError};
 use super::{Birth, restart, start, status, stop};
@@ -41,7 +42,10 @@ fn perform(command: Command) -> Result<u8, Failed> {
         Command::Restart(options) => {
             restart(&options)?;
         }
-        Command::Stop(options) => stop(&options)?,
+        Command::Stop(options) => stop(&options, |server| {
+            let own = Pid::own();
+            complain(&[format!("stop_server (pid:{own}) stopping now (pid:{server})...")]);
+        })?,
         Command::Status(options) => {
             let state = status(&options)?;
             output(&if options.json { state.json() } else { state.table() })?;

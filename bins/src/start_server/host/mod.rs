@@ -147,8 +147,8 @@ impl Host {
     pub(super) fn run(mut self) -> u8 {
         self.events.reap_orphans(true);
         self.start_logger();
-        self.open_control();
         self.feed(Input::Begin);
+        self.open_control();
         let mut wakeups = Vec::new();
         let code = loop {
             if let Some(outcome) = self.machine.outcome() {
