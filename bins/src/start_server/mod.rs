@@ -34,6 +34,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
+use fdpass::inherit::passing_through;
 use fdpass::{BindOptions, Inherited};
 use reaper::{Credentials, EventLoop, Pid, group_id, user_id};
 use sigpolicy::{Policy as SignalPolicy, Signal, SignalSet, Signals, action, mask};
@@ -71,7 +72,7 @@ impl Birth {
     #[must_use]
     pub fn observe(inherited: Inherited) -> Self {
         let taken = |fd: &i32| inherited.iter().all(|listener| listener.as_fd().as_raw_fd() != *fd);
-        let passing = sockets::passing_through().into_iter().filter(taken).collect();
+        let passing = passing_through().into_iter().filter(taken).collect();
         Self {
             passing,
             inherited,

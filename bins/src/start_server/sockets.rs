@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::os::fd::AsFd;
 
 use fdpass::wire::{SocketInfo, encode_server_starter, encode_sockets_json};
@@ -214,22 +213,4 @@ fn number(listeners: &[Listener], passing: &[i32]) -> Result<Vec<i32>, Failed> {
     let mut free = (FIRST..i32::MAX).filter(|fd| !taken.contains(fd));
     let numbers = listeners.iter().map(|listener| listener.wanted_fd().or_else(|| free.next()));
     numbers.collect::<Option<_>>().ok_or_else(|| Failed::new("too many sockets", 24))
-}
-
-/// The descriptors above 2 that this process was started with and that an exec keeps open.
-///
-/// To be called before anything is opened. Without /proc there are none to be found.
-#[must_use]
-pub fn passing_through() -> Vec<i32> {
-    let number = |entry: fs::DirEntry| {
-        let fd: i32 = entry.file_name().to_str()?.parse().ok()?;
-        let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
-        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"))?;
-        let flags = i32::from_str_radix(flags.trim(), 8).ok()?;
-        (fd >= FIRST && flags & libc::O_CLOEXEC == 0).then_some(fd)
-    };
-    let entries = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
-    let mut numbers: Vec<i32> = entries.filter_map(number).collect();
-    numbers.sort_unstable();
-    numbers
 }

@@ -198,6 +198,23 @@ impl<'a> IntoIterator for &'a Inherited {
     }
 }
 
+/// The descriptors above 2 that are open now and stay open over an exec, in order: called before
+/// anything is opened, what a process was started with. Without /proc there are none to be found.
+#[must_use]
+pub fn passing_through() -> Vec<RawFd> {
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return Vec::new() };
+    let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mut passing: Vec<RawFd> = numbers
+        .filter(|fd| {
+            // SAFETY: fcntl with F_GETFD only looks, at any number.
+            let flags = unsafe { libc::fcntl(*fd, libc::F_GETFD) };
+            *fd > 2 && flags >= 0 && flags & libc::FD_CLOEXEC == 0
+        })
+        .collect();
+    passing.sort_unstable();
+    passing
+}
+
 fn taken_before() -> InheritError {
     let line = "the inherited sockets were taken before; take them once and keep them";
     InheritError::new(line.to_owned())
