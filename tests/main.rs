@@ -42,4 +42,5 @@ mod sandbox;
 mod sandbox_launch;
 mod sandbox_server;
 mod service_manager;
+mod stubborn;
 mod tidy;
