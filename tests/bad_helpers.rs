@@ -7,7 +7,7 @@ use rustix::fs::{FlockOperation, flock};
 use sigpolicy::Signal;
 
 use crate::bad_case::{closed_directory, refused, unprivileged};
-use crate::sandbox::{Sandbox, Server, ask};
+use crate::sandbox::{Sandbox, Server, ask, eventually};
 
 const HELPERS: [&str; 3] = ["--stop", "--restart", "--status"];
 
@@ -161,6 +161,7 @@ fn bad_rights_of_helpers() {
     let options = ["--interval=0", "--pid-file=pid", "--status-file=status", "--path=sock"];
     let mut server = sandbox.start_server().args(options).worker(script).spawn();
     server.wait_line("up 1 ");
+    eventually("the status file", || sandbox.exists("status").then_some(()));
     for option in &HELPERS[..2] {
         let Some(launch) = unprivileged(helper(&sandbox, option, "pid")) else { return };
         let finished = launch.output();

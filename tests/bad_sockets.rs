@@ -10,7 +10,7 @@ use sigpolicy::Signal;
 use crate::bad_case::{
     Case, FILES, all_refused, bytes, closed_directory, is_clear, refused, unprivileged,
 };
-use crate::sandbox::{Sandbox, Server, ask, free_port};
+use crate::sandbox::{Sandbox, Server, ask, eventually, free_port};
 
 /// Stands where nothing but the pid file and the status file may be left behind.
 const NO_PATH: [&str; 2] = ["--pid-file=new.pid", "--status-file=new.status"];
@@ -102,6 +102,7 @@ impl Other {
         let launch = launch.args(["--path=sock", "--pid-file=pid", "--status-file=status"]);
         let server = launch.worker(script).spawn();
         server.wait_line("up");
+        eventually("the status file", || sandbox.exists("status").then_some(()));
         Self { server, tcp, udp }
     }
 
