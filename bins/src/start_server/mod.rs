@@ -41,10 +41,10 @@ use sigpolicy::{Policy as SignalPolicy, Signal, SignalSet, Signals, action, mask
 
 use crate::daemonize::{Launcher, Role, daemonize};
 use crate::files::{Failed, PidFile, StatusFile};
-use crate::report::complain;
+use crate::report::{Outlet, Stream, complain};
 use args::StartOptions;
 use environment::{Environment, OptionVariables};
-use host::{Files, Host, Launch, OWN_SIGNALS, Parts};
+use host::{Files, Host, Launch, OWN_SIGNALS, State};
 use log::Log;
 use machine::{Machine, Policy};
 use sockets::Sockets;
@@ -132,7 +132,7 @@ pub fn start(options: StartOptions, birth: Birth) -> Result<u8, Failed> {
         variable(&birth.variables, "NOTIFY_SOCKET").filter(|socket| !socket.is_empty());
     let watchdog = watchdog(&birth.variables).filter(|_| service_manager.is_some());
     let perls_own = [Signal::HUP, Signal::TERM, Signal::INT, Signal::ALRM, Signal::CHLD];
-    let host = Host::new(Parts {
+    let host = Host {
         machine: Machine::new(policy(&options, watchdog), settings.clone()),
         events,
         environment,
@@ -151,7 +151,10 @@ pub fn start(options: StartOptions, birth: Birth) -> Result<u8, Failed> {
         files,
         launcher,
         service_manager,
-    });
+        out: Outlet::new(Stream::Out),
+        err: Outlet::new(Stream::Err),
+        state: State::default(),
+    };
     Ok(host.run())
 }
 

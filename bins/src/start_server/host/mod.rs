@@ -42,10 +42,9 @@ pub(super) struct Host {
     pub(super) files: Files,
     pub(super) launcher: Option<Launcher>,
     pub(super) service_manager: Option<OsString>,
-    pub(super) begun: Moment,
     pub(super) out: Outlet,
     pub(super) err: Outlet,
-    state: State,
+    pub(super) state: State,
 }
 
 /// The files that exist as long as the server does.
@@ -69,7 +68,8 @@ impl Files {
 
 /// What comes and goes.
 #[derive(Default)]
-struct State {
+pub(super) struct State {
+    begun: Moment,
     inputs: VecDeque<Input>,
     workers: HashMap<u64, Process>,
     sources: HashMap<Key, Source>,
@@ -108,43 +108,10 @@ enum Source {
     Stuck,
 }
 
-/// What the host is made of.
-pub(super) struct Parts {
-    pub(super) events: EventLoop,
-    pub(super) machine: Machine,
-    pub(super) environment: Environment,
-    pub(super) settings: Settings,
-    pub(super) sockets: Sockets,
-    pub(super) launch: Launch,
-    pub(super) log: Log,
-    pub(super) files: Files,
-    pub(super) launcher: Option<Launcher>,
-    pub(super) service_manager: Option<OsString>,
-}
-
 impl Host {
-    pub(super) fn new(parts: Parts) -> Self {
-        let begun = parts.events.now();
-        Self {
-            events: parts.events,
-            machine: parts.machine,
-            environment: parts.environment,
-            settings: parts.settings,
-            sockets: parts.sockets,
-            launch: parts.launch,
-            log: parts.log,
-            files: parts.files,
-            launcher: parts.launcher,
-            service_manager: parts.service_manager,
-            begun,
-            out: Outlet::new(Stream::Out),
-            err: Outlet::new(Stream::Err),
-            state: State::default(),
-        }
-    }
-
     /// Serves until the machine has come to its end; the exit code.
     pub(super) fn run(mut self) -> u8 {
+        self.state.begun = self.events.now();
         self.events.reap_orphans(true);
         self.start_logger();
         self.feed(Input::Begin);

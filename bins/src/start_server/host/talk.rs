@@ -215,7 +215,7 @@ impl Host {
             generation: view.generation,
             failures: u64::from(view.failures),
             next_start: view.next_start.map(millis),
-            uptime: Some(millis(now.saturating_since(self.begun))),
+            uptime: Some(millis(now.saturating_since(self.state.begun))),
             last_failure: self.state.last_failure.clone(),
             workers: workers.collect(),
             listeners: listeners.collect(),
