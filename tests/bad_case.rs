@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -138,24 +138,6 @@ pub fn may_mount() -> bool {
         eprintln!("skipped: no private mount is permitted here");
     }
     may
-}
-
-/// An example of the package, built once more if its source has changed.
-pub fn example(name: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_BIN_EXE_start_server")).parent().unwrap();
-    let profile = match directory.file_name().unwrap().to_str().unwrap() {
-        "debug" => "dev",
-        other => other,
-    };
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "-p", "superdaemon", "--example", name, "--profile", profile])
-        .arg("--target-dir")
-        .arg(directory.parent().unwrap())
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    directory.join("examples").join(name)
 }
 
 /// A word with these bytes.

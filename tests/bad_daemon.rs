@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::bad_case::{FILES, complaints, example, is_clear, refused, snapshot};
+use crate::bad_case::{FILES, complaints, is_clear, refused, snapshot};
+use crate::peers::example;
 use crate::sandbox::{Launch, Sandbox, ask, eventually, free_port};
 
 const DAEMON: [&str; 2] = ["--daemonize", "--log-file=log"];

@@ -1,8 +1,7 @@
 //! Descriptor numbers: taken, out of range, named by an environment that lies, or simply too few.
 
-use crate::bad_case::{
-    Case, FILES, all_refused, bytes, complaints, example, is_clear, refused, snapshot,
-};
+use crate::bad_case::{Case, FILES, all_refused, bytes, complaints, is_clear, refused, snapshot};
+use crate::peers::example;
 use crate::sandbox::{Launch, Sandbox, ask, free_port};
 
 /// Nothing but the standard streams, and the lowest numbers as this line of shell opens them.

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use sigpolicy::Signal;
 
 use crate::peers_load::Load;
-use crate::sandbox::{Server, eventually};
+use crate::sandbox::{Server, build, eventually};
 
 /// Whether a peer is there. In CI, which installs them all, a missing one is a failure.
 pub fn installed(package: &str, present: bool) -> bool {
@@ -57,22 +57,7 @@ pub fn example(name: &str) -> PathBuf {
     if name != "http_worker" {
         return package.parent().unwrap().join("examples").join(name);
     }
-    let build = || {
-        let directory = Path::new(env!("CARGO_BIN_EXE_start_server")).parent().unwrap();
-        let profile = match directory.file_name().unwrap().to_str().unwrap() {
-            "debug" => "dev",
-            other => other,
-        };
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--example", "http_worker", "--profile", profile])
-            .arg("--target-dir")
-            .arg(directory.parent().unwrap())
-            .current_dir(package)
-            .output()
-            .unwrap();
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        directory.join("examples/http_worker")
-    };
+    let build = || build(&["-p", "superdaemon", "--example", name]).join("examples").join(name);
     BUILT.get_or_init(build).clone()
 }
 

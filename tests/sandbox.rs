@@ -207,23 +207,27 @@ pub fn promptly(what: &str, limit: Duration, mut measure: impl FnMut() -> Durati
     assert!(results.len() < 5, "{what} took {results:?}, at most {limit:?} is allowed");
 }
 
-/// The scripted worker, built once for each run of the tests in the profile of the server.
+/// The scripted worker, built once for each run of the tests.
 pub fn puppet() -> &'static Path {
     static PUPPET: OnceLock<PathBuf> = OnceLock::new();
-    PUPPET.get_or_init(|| {
-        let directory = Path::new(env!("CARGO_BIN_EXE_start_server")).parent().unwrap();
-        let profile = match directory.file_name().unwrap().to_str().unwrap() {
-            "debug" => "dev",
-            other => other,
-        };
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "-p", "superdaemon-puppet", "--profile", profile])
-            .arg("--target-dir")
-            .arg(directory.parent().unwrap())
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .output()
-            .unwrap();
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        directory.join("puppet")
-    })
+    PUPPET.get_or_init(|| build(&["-p", "superdaemon-puppet"]).join("puppet"))
+}
+
+/// Builds what cargo is told in the profile of the server; the directory that it is put in.
+pub fn build(what: &[&str]) -> &'static Path {
+    let directory = Path::new(env!("CARGO_BIN_EXE_start_server")).parent().unwrap();
+    let profile = match directory.file_name().unwrap().to_str().unwrap() {
+        "debug" => "dev",
+        other => other,
+    };
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--profile", profile])
+        .args(what)
+        .arg("--target-dir")
+        .arg(directory.parent().unwrap())
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    directory
 }

@@ -1,6 +1,5 @@
 //! The deeds that the machine asks for.
 
-use std::ffi::OsStr;
 use std::time::Duration;
 
 use reaper::Pid;
@@ -36,9 +35,7 @@ impl Host {
                 }
                 self.err.line(&line);
             }
-            Action::Status(entries) => {
-                self.write_status(entries);
-            }
+            Action::Status(entries) => self.write_status(entries),
             Action::Notify(notice) => {
                 if let Notice::Ready(_) = &notice {
                     self.state.settled = true;
@@ -108,12 +105,8 @@ impl Host {
             Notice::Status(status) => format!("STATUS={status}"),
             Notice::Watchdog => "WATCHDOG=1".to_owned(),
         };
-        if let Err(error) = send(socket, &text) {
-            self.tell_once(error);
+        if let Err(error) = fdpass::notify::send_to(socket, &text) {
+            self.tell_once(error.to_string());
         }
     }
-}
-
-fn send(socket: &OsStr, text: &str) -> Result<(), String> {
-    fdpass::notify::send_to(socket, text).map_err(|error| error.to_string())
 }

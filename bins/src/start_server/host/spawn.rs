@@ -147,11 +147,8 @@ impl Host {
                 .any(|line| line.contains("ddress already in use") || line.contains("EADDRINUSE"));
         self.feed(Input::Exited(generation, exit, in_use));
         self.state.settled = true;
-        if let Some(process) = self.state.workers.remove(&generation) {
-            if let Some(key) = process.notify {
-                self.state.sources.remove(&key);
-                drop(self.events.unwatch(key));
-            }
+        if let Some(key) = self.state.workers.remove(&generation).and_then(|p| p.notify) {
+            self.dismiss(key);
         }
     }
 

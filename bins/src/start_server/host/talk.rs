@@ -121,10 +121,7 @@ impl Host {
         match client.read(fd) {
             Heard::More => {}
             Heard::Gone => self.dismiss(key),
-            Heard::Request(Request::Restart) => {
-                self.reload();
-                self.feed(Input::Restart(key.as_raw()));
-            }
+            Heard::Request(Request::Restart) => self.feed(Input::Restart(key.as_raw())),
             Heard::Request(Request::Status) => {
                 control::answer(fd, &self.status().encode());
                 self.dismiss(key);
@@ -132,7 +129,7 @@ impl Host {
         }
     }
 
-    fn dismiss(&mut self, key: Key) {
+    pub(super) fn dismiss(&mut self, key: Key) {
         self.state.settled = true;
         self.state.sources.remove(&key);
         drop(self.events.unwatch(key));

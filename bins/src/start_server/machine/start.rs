@@ -281,11 +281,8 @@ impl Machine {
 
     pub(super) fn auto_restart(&mut self, now: Moment, out: &mut Vec<Action>) {
         let Some(interval) = self.settings.auto_restart else { return };
-        let elapsed = now.saturating_since(self.last_success);
-        let forced = !self.old.is_empty();
-        let due = if forced { interval.saturating_mul(2) } else { interval };
-        if elapsed >= due {
-            out.push(Action::Log(Line::AutoRestart(interval, forced)));
+        if self.auto_restart_at().is_some_and(|at| now >= at) {
+            out.push(Action::Log(Line::AutoRestart(interval, !self.old.is_empty())));
             self.begin_restart(now, out);
         }
     }

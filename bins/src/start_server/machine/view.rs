@@ -96,6 +96,13 @@ impl Machine {
         }
     }
 
+    /// When the automatic restart is due; while old workers live, twice as late.
+    pub(super) fn auto_restart_at(&self) -> Option<Moment> {
+        let interval = self.settings.auto_restart?;
+        let due = if self.old.is_empty() { interval } else { interval.saturating_mul(2) };
+        Some(self.last_success.saturating_add(due))
+    }
+
     fn current(&self) -> Option<&Worker> {
         match &self.phase {
             Phase::Serving { current } | Phase::Delaying { current, .. } => Some(current),
@@ -131,11 +138,7 @@ pub(super) fn deadline(machine: &Machine) -> Option<Moment> {
             Some(if *spoke { *ready_by } else { *prove_at })
         }
         Phase::Waiting { until, .. } | Phase::Delaying { until, .. } => Some(*until),
-        Phase::Serving { .. } => machine.settings.auto_restart.map(|interval| {
-            let forced = !machine.old.is_empty();
-            let due = if forced { interval.saturating_mul(2) } else { interval };
-            machine.last_success.saturating_add(due)
-        }),
+        Phase::Serving { .. } => machine.auto_restart_at(),
         Phase::Idle | Phase::Forking { .. } | Phase::Stopping { .. } | Phase::Ended => None,
     };
     let kills = machine.old.iter().filter_map(|worker| worker.kill_at);
