@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sigpolicy::Signal;
 
-use crate::sandbox::{Finished, Launch, Sandbox, Server, eventually, kill, wait_pid};
+use crate::sandbox::{Finished, Launch, Sandbox, Server, eventually, kill, own_session, wait_pid};
 
 const UP: &str = "on TERM exit 0\nsay up $GEN $PID\nready";
 const FILES: [&str; 2] = ["--pid-file=pid", "--status-file=status"];
@@ -280,8 +280,7 @@ fn daemonize_returns_when_the_first_worker_is_proven() {
     assert!(log.contains("fds 0=/dev/null 1="), "{log}");
     let session: Vec<&str> =
         log.lines().find(|l| l.starts_with("session ")).unwrap().split(' ').collect();
-    let own = rustix::process::getsid(None).unwrap().as_raw_nonzero().to_string();
-    assert!(session[1] != own && session[1] == session[3], "{session:?}");
+    assert!(session[1] != own_session() && session[1] == session[3], "{session:?}");
     assert_ne!(session[1], daemon.to_string(), "it leads no session and gets no terminal");
     let stopped = sandbox.start_server().args(["--stop", "--pid-file=pid"]).output();
     assert_eq!(stopped.code, Some(0), "{stopped:?}");

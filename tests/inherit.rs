@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 
 use sigpolicy::Signal;
 
-use crate::sandbox::{Launch, Sandbox, Server, free_port};
+use crate::sandbox::{Launch, Sandbox, Server, free_port, own_session};
 
 /// Starts a worker with these steps, waits for its last line, and returns all of its lines.
 fn worker_says(sandbox: &Sandbox, launch: Launch, steps: &str) -> Vec<String> {
@@ -371,8 +371,7 @@ fn arguments_arrive_unchanged() {
 fn session_and_group_are_the_servers() {
     let sandbox = Sandbox::new("session");
     let (server, lines) = server_and_lines(&sandbox, sandbox.start_server().own_group(), "session");
-    let own = rustix::process::getsid(None).unwrap().as_raw_nonzero();
-    contains(&lines, &format!("session {own} group {}", server.pid()));
+    contains(&lines, &format!("session {} group {}", own_session(), server.pid()));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use rustix::event::{Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 pub use crate::sandbox_launch::{Finished, Launch};
-pub use crate::sandbox_server::{Server, kill, normalise, wait_pid};
+pub use crate::sandbox_server::{Server, kill, normalise, own_session, stat_field, wait_pid};
 
 /// How long anything may take before a test fails; the machine may be busy.
 pub const DEADLINE: Duration = Duration::from_secs(20);

@@ -145,10 +145,7 @@ impl Server {
     /// line, and has taken every signal that was sent. Perl's program serves a signal that comes
     /// earlier with the state of before.
     pub fn settle(&self) {
-        let sleeps = || {
-            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).ok()?;
-            stat.rsplit_once(") ")?.1.starts_with('S').then_some(())
-        };
+        let sleeps = || (stat_field(self.pid(), 3)? == "S").then_some(());
         for _ in 0..2 {
             crate::sandbox::eventually("the program is idle", sleeps);
             crate::sandbox::pause();
@@ -286,4 +283,15 @@ pub fn normalise(lines: &[String]) -> Vec<String> {
             line.clone()
         })
         .collect()
+}
+
+/// A field of `/proc/PID/stat`, counted as in proc_pid_stat(5).
+pub fn stat_field(pid: i32, number: usize) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(stat.rsplit_once(") ")?.1.split(' ').nth(number - 3)?.to_owned())
+}
+
+/// The session of the tests themselves: 0 where it was made outside of this pid namespace.
+pub fn own_session() -> String {
+    stat_field(i32::try_from(std::process::id()).unwrap(), 6).unwrap()
 }

@@ -10,7 +10,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use sigpolicy::Signal;
 
-use crate::sandbox::{Launch, Sandbox, Server, eventually};
+use crate::sandbox::{Launch, Sandbox, Server, eventually, stat_field};
 
 const FILES: [&str; 2] = ["--pid-file=pid", "--status-file=status"];
 
@@ -123,9 +123,8 @@ fn fd_open(pid: i32, fd: u64) -> bool {
 
 /// User and system time in ticks (proc_pid_stat(5)).
 fn ticks(pid: i32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    let field = |number| stat_field(pid, number).unwrap().parse::<u64>().unwrap();
+    field(14) + field(15)
 }
 
 #[test]

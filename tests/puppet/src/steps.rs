@@ -7,7 +7,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::event::{Timespec, poll};
-use rustix::process::{getpgrp, getsid};
 
 use crate::serve::serve;
 
@@ -71,8 +70,7 @@ pub fn perform(line: &str, birth: &Birth) {
             );
         }
         "session" => {
-            let session = getsid(None).map_or(0, |pid| pid.as_raw_nonzero().get());
-            write_line(1, &format!("session {session} group {}", getpgrp().as_raw_nonzero()));
+            write_line(1, &format!("session {} group {}", stat_field(6), stat_field(5)));
         }
         "stdin" => {
             let mut text = String::new();
@@ -109,9 +107,16 @@ pub fn expand(text: &str) -> String {
 
 /// When this process was forked, in clock ticks since boot.
 fn start() -> String {
+    stat_field(22)
+}
+
+/// A field of `/proc/self/stat`, counted as in proc_pid_stat(5). The session and the group are 0
+/// where they were made outside of this pid namespace (rustix's calls take that for impossible).
+fn stat_field(number: usize) -> String {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace());
-    after_name.and_then(|mut fields| fields.nth(19)).unwrap_or("0").to_owned()
+    let field = number.checked_sub(3).and_then(|index| after_name?.nth(index));
+    field.unwrap_or("0").to_owned()
 }
 
 /// One line in one `write(2)`.
