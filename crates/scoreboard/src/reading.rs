@@ -1,0 +1,189 @@
+//! The loop over a board's slots: what a status page or a manager's tick pays for.
+
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+
+use crate::cell::{self, Outcome, Patience};
+use crate::header::record_at;
+use crate::layout::{Geometry, HEADER, Place, WORD, record, slot};
+use crate::memory::Source;
+use crate::region::Region;
+use crate::snapshot::{Facts, Row, SlotView};
+use crate::span::Span;
+use crate::store::Store;
+use crate::texts::Texts;
+
+/// Readings of one slot whose worker changes each time.
+const CHANGES: u32 = 4;
+
+/// A record of nobody, where there is no board file.
+const NOBODY: Span<'static> = Span(&[]);
+
+/// Where the slots that are read go, one after the other.
+pub(crate) trait Sink {
+    /// What the next slot is to be read into; `None` when no more is wanted.
+    fn next(&mut self, number: u32) -> Option<(&mut Row, &mut Texts)>;
+
+    /// The slot has been read.
+    fn done(&mut self);
+}
+
+/// One file's slots, and what the manager knows of them.
+#[derive(Clone, Copy)]
+pub(crate) struct File<'b> {
+    pub(crate) facts: Option<&'b Store>,
+    pub(crate) slots: &'b Store,
+    pub(crate) geometry: Geometry,
+}
+
+impl File<'_> {
+    /// Reads all slots.
+    pub(crate) fn read(&self, sink: &mut impl Sink, patience: &mut Patience) {
+        match (self.facts, self.slots) {
+            (Some(Store::Mapped(facts)), Store::Mapped(slots)) => {
+                self.read_mapped(Some(facts), slots, sink, patience);
+            }
+            (None, Store::Mapped(slots)) => self.read_mapped(None, slots, sink, patience),
+            (facts, slots) => self.read_any(facts, slots, sink, patience),
+        }
+    }
+
+    fn read_any(
+        &self,
+        facts: Option<&Store>,
+        slots: &Store,
+        sink: &mut impl Sink,
+        patience: &mut Patience,
+    ) {
+        for number in (self.geometry.first()..).take(self.geometry.count() as usize) {
+            let (Some(place), Some(into)) = (self.geometry.place(number), sink.next(number)) else {
+                return;
+            };
+            match facts {
+                Some(facts) => read_slot((facts, record_at(number)), slots, place, into, patience),
+                None => read_slot((&NOBODY, 0), slots, place, into, patience),
+            }
+            sink.done();
+        }
+    }
+
+    /// Without looking for each slot anew.
+    fn read_mapped(
+        &self,
+        facts: Option<&Region>,
+        slots: &Region,
+        sink: &mut impl Sink,
+        patience: &mut Patience,
+    ) {
+        let size = self.geometry.slot_size() / WORD;
+        let (first, count) = (self.geometry.first(), self.geometry.count() as usize);
+        let Some(slots) = slots.span(HEADER / WORD, count.saturating_mul(size)) else {
+            return;
+        };
+        let records = facts
+            .and_then(|facts| facts.span(record_at(first), count.saturating_mul(record::WORDS)));
+        let mut records = records.into_iter().flat_map(|records| records.parts(record::WORDS));
+        let place = Place::alone(self.geometry);
+        for (number, slot) in (first..).zip(slots.parts(size)) {
+            let record = records.next().unwrap_or(NOBODY);
+            let Some(into) = sink.next(number) else {
+                return;
+            };
+            read_slot((&record, 0), &slot, place, into, patience);
+            sink.done();
+        }
+    }
+}
+
+/// Reads one slot; again, if the worker in it changed meanwhile.
+#[inline]
+fn read_slot(
+    facts: (&impl Source, usize),
+    slots: &impl Source,
+    place: Place,
+    (row, texts): (&mut Row, &mut Texts),
+    patience: &mut Patience,
+) {
+    if !try_slot(facts, slots, place, (row, texts), patience) {
+        try_again(facts, slots, place, (row, texts), patience);
+    }
+}
+
+/// Whether it was the same worker's all the time.
+#[inline]
+fn try_slot(
+    (facts, at): (&impl Source, usize),
+    slots: &impl Source,
+    place: Place,
+    (row, texts): (&mut Row, &mut Texts),
+    patience: &mut Patience,
+) -> bool {
+    let [pid, pidfd_inode, generation, started, forced] = facts.words(at);
+    row.facts = Facts { pid, pidfd_inode, generation, started };
+    row.forced = forced;
+    row.said = slots.words::<{ slot::HOT }>(place.word(0));
+    row.text_start = texts.end();
+    row.text = cell::read_text(slots, place, patience, texts);
+    facts.fence(Acquire);
+    facts.load(at.wrapping_add(record::PID), Relaxed) == pid
+}
+
+#[cold]
+fn try_again(
+    facts: (&impl Source, usize),
+    slots: &impl Source,
+    place: Place,
+    (row, texts): (&mut Row, &mut Texts),
+    patience: &mut Patience,
+) {
+    // What was read is the last text.
+    let number = row.number;
+    for _ in 1..CHANGES {
+        texts.cut(row.text_start);
+        if try_slot(facts, slots, place, (row, texts), patience) {
+            return;
+        }
+    }
+    // Its workers come and go faster than it can be read.
+    texts.cut(row.text_start);
+    *row = Row { number, text: Outcome::Unsteady, ..Row::default() };
+}
+
+/// A row for each slot, and all texts.
+pub(crate) struct All<'s> {
+    pub(crate) rows: std::slice::IterMut<'s, Row>,
+    pub(crate) texts: &'s mut Texts,
+}
+
+impl Sink for All<'_> {
+    #[inline]
+    fn next(&mut self, number: u32) -> Option<(&mut Row, &mut Texts)> {
+        let row = self.rows.next()?;
+        row.number = number;
+        Some((row, self.texts))
+    }
+
+    #[inline]
+    fn done(&mut self) {}
+}
+
+/// One row after the other, in the same place.
+pub(crate) struct Each<'v> {
+    pub(crate) row: Row,
+    pub(crate) texts: Texts,
+    pub(crate) taken: u64,
+    pub(crate) visit: &'v mut dyn FnMut(SlotView<'_>),
+}
+
+impl Sink for Each<'_> {
+    #[inline]
+    fn next(&mut self, number: u32) -> Option<(&mut Row, &mut Texts)> {
+        self.row.number = number;
+        self.texts.cut(0);
+        Some((&mut self.row, &mut self.texts))
+    }
+
+    #[inline]
+    fn done(&mut self) {
+        (self.visit)(SlotView::new(self.taken, &self.row, &self.texts));
+    }
+}

@@ -1,0 +1,267 @@
+//! A manager, its workers and readers, over memfds and files alike.
+#![allow(clippy::unwrap_used)] // tests, helpers included
+
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use scoreboard::{Board, ErrorKind, Occupant, Order, Reader, Shape, State, Writer};
+
+/// A path that is free again afterwards.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Place {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("scoreboard-{name}-{}-{number}", std::process::id());
+        Place(std::env::temp_dir().join(name))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn proc_path(fd: impl AsFd) -> PathBuf {
+    format!("/proc/{}/fd/{}", std::process::id(), fd.as_fd().as_raw_fd()).into()
+}
+
+/// The same for each kind of board: what a worker says and a manager knows is what all readers see.
+fn every_kind(test: impl Fn(&mut Board, Vec<Reader>, &dyn Fn(u32) -> Writer)) {
+    for mut board in
+        [Board::create(Shape::new(3)).unwrap(), Board::create_separate(Shape::new(3)).unwrap()]
+    {
+        let readers = || {
+            let given = board.board_fd().try_clone_to_owned().unwrap();
+            vec![
+                board.reader(),
+                Reader::open(proc_path(board.board_fd())).unwrap(),
+                Reader::from_fd(given).unwrap(),
+            ]
+        };
+        let readers = readers();
+        let fds: Vec<_> = (0..3)
+            .map(|slot| board.slots_fd(slot).unwrap().try_clone_to_owned().unwrap())
+            .collect();
+        test(&mut board, readers, &|slot| {
+            Writer::open(fds.get(slot as usize).unwrap(), slot).unwrap()
+        });
+    }
+    let place = Place::new("every-kind");
+    let mut board = Board::create_file(&place.0, Shape::new(3)).unwrap();
+    let given = board.board_fd().try_clone_to_owned().unwrap();
+    let readers =
+        vec![board.reader(), Reader::open(&place.0).unwrap(), Reader::from_fd(given).unwrap()];
+    test(&mut board, readers, &|slot| Writer::open_path(&place.0, slot).unwrap());
+    drop(board);
+    assert!(!place.0.exists() && !place.0.with_extension("slots").exists());
+}
+
+#[test]
+fn a_new_board_is_free() {
+    every_kind(|board, readers, _| {
+        assert_eq!(board.slots(), 3);
+        for reader in readers {
+            assert_eq!(reader.slots(), 3);
+            assert_eq!(reader.manager().unwrap().pid, std::process::id());
+            assert!(!reader.is_stale());
+            let snapshot = reader.snapshot();
+            assert_eq!(snapshot.iter().map(|slot| slot.number()).collect::<Vec<_>>(), [0, 1, 2]);
+            for slot in snapshot.iter() {
+                assert!(slot.is_valid() && slot.text().is_none() && !slot.is_unsteady());
+                assert_eq!((slot.state(), slot.worker(), slot.requests()), (State::FREE, None, 0));
+            }
+        }
+    });
+}
+
+#[test]
+fn the_life_of_a_worker() {
+    every_kind(|board, readers, writer| {
+        board.prepare(1).unwrap();
+        board.occupy(1, &Occupant::new(77).generation(5)).unwrap();
+        let mut worker = writer(1);
+        assert_eq!((worker.slot(), worker.capacity(), worker.order()), (1, 440, Order::Nothing));
+        let see = |check: &dyn Fn(&Reader, scoreboard::SlotView<'_>)| {
+            for reader in &readers {
+                check(reader, reader.snapshot().get(1).unwrap());
+            }
+        };
+        see(&|_, slot| {
+            assert_eq!(slot.state(), State::STARTING);
+            let facts = slot.worker().unwrap();
+            assert_eq!((facts.pid, facts.generation, facts.pidfd_inode), (77, 5, None));
+            assert!(facts.age < Duration::from_secs(60));
+        });
+        worker.begin(State::READING);
+        worker.text("GET /");
+        worker.add_bytes(10);
+        see(&|_, slot| {
+            assert_eq!((slot.state(), slot.requests(), slot.bytes()), (State::READING, 0, 10));
+            assert!(slot.in_request().unwrap() < Duration::from_secs(60));
+            assert!(slot.last_beat().is_some());
+            assert_eq!(slot.text().unwrap().as_bytes(), b"GET /");
+        });
+        worker.end();
+        worker.add_bytes(5);
+        worker.text(b"\xff\n");
+        see(&|_, slot| {
+            assert_eq!((slot.state(), slot.requests(), slot.bytes()), (State::IDLE, 1, 15));
+            assert_eq!(slot.in_request(), None);
+            assert_eq!(slot.text().unwrap().to_string(), "\\xff\\n");
+        });
+        board.force(1, Some(State::TIMING_OUT)).unwrap();
+        board.order(1, Order::Leave).unwrap();
+        assert_eq!(worker.order(), Order::Leave);
+        see(&|_, slot| {
+            assert_eq!((slot.state(), slot.said_state()), (State::TIMING_OUT, Some(State::IDLE)));
+        });
+        board.force(1, None).unwrap();
+        board.order(1, Order::Nothing).unwrap();
+        assert_eq!(worker.order(), Order::Nothing);
+        drop(worker);
+        board.release(1).unwrap();
+        see(&|_, slot| {
+            assert_eq!((slot.state(), slot.worker()), (State::FREE, None));
+            assert_eq!(slot.text().unwrap().as_bytes(), b"\xff\n", "its last words");
+            assert_eq!(slot.requests(), 1);
+        });
+        board.prepare(1).unwrap();
+        see(&|_, slot| {
+            assert_eq!((slot.state(), slot.requests(), slot.bytes()), (State::STARTING, 0, 0));
+            assert_eq!((slot.text().unwrap().as_bytes(), slot.busy()), (&b""[..], Duration::ZERO));
+        });
+    });
+}
+
+#[test]
+fn slots_that_are_not_there() {
+    every_kind(|board, readers, _| {
+        for slot in [3, u32::MAX] {
+            let told = [
+                board.prepare(slot).unwrap_err(),
+                board.occupy(slot, &Occupant::new(1)).unwrap_err(),
+                board.force(slot, None).unwrap_err(),
+                board.order(slot, Order::Leave).unwrap_err(),
+                board.release(slot).unwrap_err(),
+                board.slots_fd(slot).unwrap_err(),
+                board.writer(slot).unwrap_err(),
+            ];
+            for error in told {
+                assert_eq!(error.kind(), ErrorKind::NoSuchSlot);
+                assert_eq!(error.to_string(), format!("no slot {slot}: there are 0 to 2"));
+            }
+            assert!(readers[0].snapshot().get(slot).is_none());
+        }
+    });
+}
+
+#[test]
+fn one_writer_for_a_slot() {
+    every_kind(|board, _, writer| {
+        let first = writer(2);
+        let error = board.writer(2).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Claimed);
+        let own = std::process::id();
+        assert_eq!(error.to_string(), format!("slot 2 is being written by process {own}"));
+        writer(1);
+        drop(first);
+        writer(2);
+    });
+}
+
+#[test]
+fn counters_go_on_when_a_writer_is_attached_again() {
+    every_kind(|board, readers, writer| {
+        board.prepare(0).unwrap();
+        for round in 1..=3 {
+            let mut worker = writer(0);
+            worker.begin(State::WRITING);
+            worker.end_as(State::KEEP_ALIVE);
+            worker.end();
+            worker.text(format!("round {round}"));
+            drop(worker);
+            let snapshot = readers[1].snapshot();
+            let slot = snapshot.get(0).unwrap();
+            assert_eq!(slot.requests(), round, "an end without a beginning counts nothing");
+            assert_eq!(slot.text().unwrap().to_string(), format!("round {round}"));
+        }
+    });
+}
+
+#[test]
+fn long_texts_are_cut_and_shapes_are_kept() {
+    let board = Board::create(Shape::new(2).text_capacity(1000)).unwrap();
+    let mut worker = board.writer(1).unwrap();
+    assert_eq!(worker.capacity(), 1976);
+    worker.text("€".repeat(1000));
+    let snapshot = board.reader().snapshot();
+    assert_eq!(snapshot.get(1).unwrap().text().unwrap().to_string(), "€".repeat(658));
+    let by_path = Reader::open(proc_path(board.board_fd())).unwrap().snapshot();
+    assert_eq!(by_path.get(1).unwrap().text(), snapshot.get(1).unwrap().text());
+}
+
+#[test]
+fn a_slots_file_alone_tells_what_workers_say() {
+    let mut board = Board::create_separate(Shape::new(4)).unwrap();
+    board.prepare(2).unwrap();
+    board.occupy(2, &Occupant::new(9)).unwrap();
+    board.writer(2).unwrap().text("here");
+    let reader = Reader::open(proc_path(board.slots_fd(2).unwrap())).unwrap();
+    assert_eq!((reader.slots(), reader.manager(), reader.is_stale()), (1, None, false));
+    let snapshot = reader.snapshot();
+    assert!(snapshot.get(0).is_none() && snapshot.get(3).is_none());
+    let slot = snapshot.get(2).unwrap();
+    assert_eq!((slot.number(), slot.state(), slot.worker()), (2, State::STARTING, None));
+    assert_eq!(slot.text().unwrap().to_string(), "here");
+}
+
+#[test]
+fn a_pidfd_tells_processes_apart() {
+    let mut board = Board::create(Shape::new(1)).unwrap();
+    let own = rustix::process::getpid();
+    let pidfd = rustix::process::pidfd_open(own, rustix::process::PidfdFlags::empty()).unwrap();
+    board.occupy(0, &Occupant::new(std::process::id()).pidfd(&pidfd)).unwrap();
+    let worker = board.reader().snapshot().get(0).unwrap().worker().unwrap();
+    let inode = rustix::fs::fstat(&pidfd).unwrap().st_ino;
+    assert!(worker.pidfd_inode.is_none_or(|of_board| of_board == inode));
+}
+
+#[test]
+fn what_is_no_board_is_told() {
+    let place = Place::new("no-board");
+    let told = |what: &str| {
+        let error = Reader::open(&place.0).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotABoard, "{error}");
+        let line = error.to_string();
+        assert!(line.contains(what) && line.contains("scoreboard-no-board"), "{line}");
+    };
+    assert_eq!(Reader::open(&place.0).unwrap_err().kind(), ErrorKind::System);
+    std::fs::write(&place.0, "").unwrap();
+    told("neither SCBOARD nor SCSLOTS");
+    let slots = |size: u64, first: u64, count: u64, length: usize| {
+        let mut bytes = b"SCSLOTS\n".to_vec();
+        for word in [1, size, first, count] {
+            bytes.extend(word.to_ne_bytes());
+        }
+        bytes.resize(length, 0);
+        std::fs::write(&place.0, bytes).unwrap();
+    };
+    slots(1024, 0, 1, 4096);
+    told("shorter than its header says");
+    slots(1024, 0, u64::MAX, 8192);
+    told("numbers that cannot be");
+    slots(1000, 0, 1, 8192);
+    told("numbers that cannot be");
+    slots(1024, 0, 1, 4096 + 1024);
+    let slot = Reader::open(&place.0).unwrap().snapshot();
+    let slot = slot.get(0).unwrap();
+    assert!(!slot.is_valid(), "zeros are nothing valid");
+    assert_eq!((slot.state(), slot.text().is_none()), (State::UNKNOWN, true));
+    assert_eq!(Reader::open("/").unwrap_err().kind(), ErrorKind::NotABoard);
+    assert_eq!(Reader::open("/dev/zero").unwrap_err().kind(), ErrorKind::NotABoard);
+}
