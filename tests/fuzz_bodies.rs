@@ -5,10 +5,14 @@ use std::path::Path;
 
 use fastrand::Rng;
 
+#[path = "../fuzz/bodies/board_files.rs"]
+mod board_files;
 #[path = "../fuzz/bodies/command_line.rs"]
 mod command_line;
 #[path = "../fuzz/bodies/envdir.rs"]
 mod envdir;
+#[path = "../fuzz/bodies/legacy_boards.rs"]
+mod legacy_boards;
 #[path = "../fuzz/bodies/listen_fds.rs"]
 mod listen_fds;
 #[path = "../fuzz/bodies/machine.rs"]
@@ -88,7 +92,8 @@ macro_rules! bodies {
 }
 
 bodies! {
-    command_line listen_fds machine notify port_spec server_starter_port signal_names status_wire
+    board_files command_line legacy_boards listen_fds machine notify port_spec server_starter_port signal_names
+    status_wire
 }
 
 #[test]

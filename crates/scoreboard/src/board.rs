@@ -113,8 +113,8 @@ impl Board {
         self.geometry.count()
     }
 
-    /// Makes a slot anew for a worker that is about to be started: state `S`, all counters 0, no
-    /// text, no order.
+    /// Makes a slot anew for a worker that is about to be started: state `S`, all counters 0, an
+    /// empty text, no order.
     ///
     /// # Errors
     ///

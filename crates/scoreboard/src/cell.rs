@@ -207,5 +207,4 @@ pub(crate) fn reset(memory: &impl Memory, place: Place, state: State, now: u64) 
 }
 
 #[cfg(test)]
-#[path = "cell_tests.rs"]
 mod tests;

@@ -15,8 +15,6 @@ mod layout;
 pub mod legacy;
 mod lock;
 mod long_text;
-#[cfg(test)]
-mod loom_tests;
 mod memfd;
 mod memory;
 mod process;

@@ -54,19 +54,20 @@ impl Region {
     }
 
     /// Whether this process has the mapping: a child that was forked may not.
-    pub(crate) fn is_here(&self) -> bool {
+    #[inline]
+    fn is_here(&self) -> bool {
         self.only.is_none_or(|pid| pid == rustix::process::getpid())
     }
 
     /// One word.
     #[inline]
     fn word(&self, word: usize) -> Option<&AtomicU64> {
-        if word >= self.words {
+        if word >= self.words || !self.is_here() {
             return None;
         }
         let address = self.map.as_mut_ptr().cast::<u64>().wrapping_add(word);
         // SAFETY: the mapping is page-aligned, so the word is aligned, and it lies inside of the
-        // mapping, which lives as long as `self`. Every access in this process is atomic and whole
+        // mapping, which this process has, and which lives as long as `self`. Every access in this process is atomic and whole
         // words, and what other processes do to it is beyond any language's model: they can change
         // values, which atomics allow for. Nobody writes through a region mapped for reading:
         // `store` and `claim` look at the access before.
@@ -81,7 +82,7 @@ impl Region {
     /// `count` words, if all of them are there.
     #[inline]
     pub(crate) fn span(&self, word: usize, count: usize) -> Option<Span<'_>> {
-        if word.checked_add(count).is_none_or(|end| end > self.words) {
+        if word.checked_add(count).is_none_or(|end| end > self.words) || !self.is_here() {
             return None;
         }
         let address = self.map.as_ptr().cast::<AtomicU64>().wrapping_add(word);
@@ -140,5 +141,70 @@ impl Memory for Region {
         if let Some(span) = span.filter(|_| self.access == Access::Write) {
             span.store_bytes(bytes);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Pid, WaitOptions, waitpid};
+
+    use super::*;
+    use crate::{Board, Shape, memfd};
+
+    /// What a forked child makes of it: nothing there may allocate, other threads may be anywhere.
+    fn in_child(holds: impl FnOnce() -> bool) -> bool {
+        // SAFETY: the child reads memory, makes system calls, and leaves by `_exit`.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            let code = if holds() { 0 } else { 1 };
+            // SAFETY: ends the child at once.
+            unsafe { libc::_exit(code) };
+        }
+        let pid = Pid::from_raw(pid).expect("fork");
+        let (_, status) = waitpid(Some(pid), WaitOptions::empty()).unwrap().unwrap();
+        status.exit_status() == Some(0)
+    }
+
+    #[test]
+    fn words_are_shared_and_bounded() {
+        let fd = memfd::create("test", 4096).unwrap();
+        let writer = Region::map(&fd, 4096, Access::Write).unwrap();
+        let reader = Region::map(&fd, 4096, Access::Read).unwrap();
+        writer.store(511, 7, Ordering::Release);
+        assert_eq!(reader.load(511, Ordering::Acquire), 7);
+        assert_eq!(writer.exchange(511, 7, 8), Ok(()));
+        assert_eq!(writer.exchange(511, 7, 9), Err(8));
+        for beyond in [512, usize::MAX] {
+            writer.store(beyond, 7, Ordering::Release);
+            assert_eq!(reader.load(beyond, Ordering::Acquire), 0);
+            assert_eq!(writer.exchange(beyond, 0, 1), Err(0));
+            assert!(reader.span(beyond, 1).is_none());
+        }
+        // A mapping for reading takes no stores, instead of ending the process.
+        reader.store(0, 7, Ordering::Release);
+        reader.store_bytes(0, b"12345678");
+        assert_eq!((reader.exchange(0, 0, 1), reader.load(0, Ordering::Acquire)), (Err(0), 0));
+    }
+
+    #[test]
+    fn a_forked_child_has_only_what_is_meant_for_it() {
+        let fd = memfd::create("test", 4096).unwrap();
+        let shared = Region::map(&fd, 4096, Access::Write).unwrap();
+        let mut own = Region::map(&fd, 4096, Access::Write).unwrap();
+        own.keep_from_children().unwrap();
+        own.store(0, 7, Ordering::Release);
+        assert!(in_child(|| {
+            shared.store(1, 8, Ordering::Release);
+            own.store(0, 9, Ordering::Release);
+            own.load(0, Ordering::Acquire) == 0 && own.span(0, 1).is_none()
+        }));
+        assert_eq!((own.load(0, Ordering::Acquire), own.load(1, Ordering::Acquire)), (7, 8));
+    }
+
+    #[test]
+    fn a_forked_child_does_not_manage() {
+        let mut board = Board::create(Shape::new(1)).unwrap();
+        assert!(in_child(|| board.prepare(0).is_err() && board.release(0).is_err()));
+        board.prepare(0).unwrap();
     }
 }

@@ -1,8 +1,8 @@
 //! Every interleaving, and every order in which stores may become visible, of the cell's protocols.
 
-use loom::sync::Arc;
-use loom::sync::atomic::{AtomicU64, Ordering, fence};
-use loom::thread;
+use ::loom::sync::Arc;
+use ::loom::sync::atomic::{AtomicU64, Ordering, fence};
+use ::loom::thread;
 
 use crate::cell::{Outcome, Patience, TextWriter, claim, read_text};
 use crate::layout::{Geometry, Place, slot};
@@ -121,7 +121,7 @@ fn check(model: &Model, newest: u8) -> bool {
 }
 
 fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
+    let mut builder = ::loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
     builder.check(model);
 }
@@ -186,7 +186,7 @@ fn a_writer_killed_at_any_step_leaves_a_text() {
 /// Also when both find that the former writer has gone.
 #[test]
 fn one_of_two_heirs_is_refused() {
-    loom::model(|| {
+    ::loom::model(|| {
         let model = Arc::new(Model::new());
         claim(&*model, place(), 9, |_| false).unwrap();
         let shared = model.clone();
@@ -199,7 +199,7 @@ fn one_of_two_heirs_is_refused() {
 
 #[test]
 fn one_of_two_writers_is_refused() {
-    loom::model(|| {
+    ::loom::model(|| {
         let model = Arc::new(Model::new());
         let shared = model.clone();
         let other = thread::spawn(move || claim(&*shared, place(), 1, |_| false));

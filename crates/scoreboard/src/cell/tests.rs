@@ -1,5 +1,7 @@
 //! The protocol over a plain vector, and over one whose writer dies.
 
+mod loom;
+
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::Ordering;
 
