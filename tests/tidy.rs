@@ -26,6 +26,7 @@ const UNSAFE: &[&str] = &[
     "crates/reaper/src/stack.rs",
     "crates/reaper/src/user.rs",
     "crates/scoreboard/src/environment.rs",
+    "crates/scoreboard/src/line.rs",
     "crates/scoreboard/src/lock.rs",
     "crates/scoreboard/src/region.rs",
     "crates/sigpolicy/src/action.rs",

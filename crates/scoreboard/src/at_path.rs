@@ -153,19 +153,21 @@ fn check_former(place: &Path, former: &OwnedFd) -> Result<(), Error> {
     let stat = fstat(former).map_err(|error| failed(place, error))?;
     let file = Positioned::new(former.try_clone().map_err(|error| Error::system(name(), error))?);
     check_kind(place, &stat, &file, board_header::MAGIC)?;
-    // Others that want to replace it now.
-    let alone = rustix::fs::flock(former, FlockOperation::NonBlockingLockExclusive).is_ok();
-    let free = lock::take(former).map_err(|error| Error::system(name(), error))?;
     let [magic, .., pid] = file.words::<{ board_header::PID + 1 }>(0);
-    if alone && free {
+    let size = u64::try_from(stat.st_size).unwrap_or(0);
+    let header = BoardHeader::read(&file, size).ok();
+    let alive = header.map(|header| header.manager.is_alive());
+    // Others that want to replace it now. The lock is left to who is first of them: taken here, it
+    // would stop that one, too.
+    if rustix::fs::flock(former, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Err(Error::in_use(place, if alive == Some(true) { pid } else { 0 }));
+    }
+    let free = lock::take(former).map_err(|error| Error::system(name(), error))?;
+    // A child that its manager forked may have the descriptor still.
+    if free || alive == Some(false) {
         return Ok(());
     }
-    // A child that its manager forked may have the descriptor still.
-    let size = u64::try_from(stat.st_size).unwrap_or(0);
-    match BoardHeader::read(&file, size) {
-        Ok(header) if alone && !header.manager.is_alive() => Ok(()),
-        _ => Err(Error::in_use(place, if magic == board_header::MAGIC { pid } else { 0 })),
-    }
+    Err(Error::in_use(place, if magic == board_header::MAGIC { pid } else { 0 }))
 }
 
 /// Only a former board is replaced, or an empty file.

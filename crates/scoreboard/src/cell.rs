@@ -11,8 +11,9 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use crate::layout::{Place, slot};
+use crate::layout::{LINE, Place, WORD, slot};
 use crate::memory::{Memory, Source};
+use crate::span::Span;
 use crate::state::State;
 use crate::texts::Texts;
 
@@ -34,8 +35,11 @@ impl Patience {
     /// For one reading of a file: an attempt is three system calls.
     pub(crate) const FILE: Patience = Patience { each: 16, left: 64 };
 
+    /// For what does not change any more.
+    pub(crate) const NONE: Patience = Patience { each: 1, left: 0 };
+
     fn attempts(&self) -> u32 {
-        self.each.min(self.left).max(Self::LEAST)
+        self.left.max(Self::LEAST).min(self.each)
     }
 
     fn failed(&mut self) {
@@ -122,6 +126,20 @@ pub(crate) enum Outcome {
     Whole { length: u32 },
     /// It changed under every attempt, or its stamp is not what it should be. Nothing is appended.
     Unsteady,
+}
+
+/// How many lines of a text are fetched before it is read: those of 240 bytes.
+const LINES_AHEAD: usize = 4;
+
+/// Has the current text brought near. Where it is stands in the slot: without this, a reader waits
+/// for the one and then for the other, slot after slot.
+#[inline]
+pub(crate) fn prefetch_text(slot: Span<'_>, place: Place) {
+    let text = slot.load(place.word(slot::TEXT), Relaxed);
+    let stamp = place.stamp(sequence(text));
+    for line in 0..LINES_AHEAD {
+        slot.prefetch(stamp.wrapping_add(line.wrapping_mul(LINE / WORD)));
+    }
 }
 
 /// Appends the slot's current text. Never waits for the writer.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::layout::WORD;
+use crate::layout::{LINE, WORD};
 
 /// Words shared with other processes, to be read. What is beyond their end reads as 0: a reader takes
 /// that for an invalid slot.
@@ -18,11 +18,18 @@ pub(crate) trait Source {
     #[inline]
     fn words<const N: usize>(&self, word: usize) -> [u64; N] {
         let mut words = [0; N];
+        let mut order = Ordering::Acquire;
         for (at, to) in (word..).zip(&mut words) {
-            *to = self.load(at, Ordering::Relaxed);
+            *to = self.load(at, order);
+            order = Ordering::Relaxed;
         }
-        self.fence(Ordering::Acquire);
         words
+    }
+
+    /// The eight words of a line, in any order.
+    #[inline]
+    fn line(&self, word: usize) -> [u64; LINE / WORD] {
+        self.words(word)
     }
 
     /// Fills `into`, which is whole lines, from a word on; each word relaxed.

@@ -3,9 +3,11 @@
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use crate::cell::{self, Outcome, Patience};
+use crate::file::Positioned;
 use crate::header::record_at;
-use crate::layout::{Geometry, HEADER, Place, WORD, record, slot};
+use crate::layout::{Geometry, HEADER, Place, WORD, record};
 use crate::memory::Source;
+use crate::passes::{Passes, slots_in_block};
 use crate::region::Region;
 use crate::snapshot::{Facts, Row, SlotView};
 use crate::span::Span;
@@ -14,6 +16,10 @@ use crate::texts::Texts;
 
 /// Readings of one slot whose worker changes each time.
 const CHANGES: u32 = 4;
+
+/// How many slots ahead the text of a slot is fetched, and the slot itself.
+const TEXT_AHEAD: usize = 2;
+const SLOT_AHEAD: usize = 4;
 
 /// A record of nobody, where there is no board file.
 const NOBODY: Span<'static> = Span(&[]);
@@ -43,6 +49,10 @@ impl File<'_> {
                 self.read_mapped(Some(facts), slots, sink, patience);
             }
             (None, Store::Mapped(slots)) => self.read_mapped(None, slots, sink, patience),
+            (Some(Store::File(facts)), Store::File(slots)) => {
+                self.read_passes(Some(facts), slots, sink, patience);
+            }
+            (None, Store::File(slots)) => self.read_passes(None, slots, sink, patience),
             (facts, slots) => self.read_any(facts, slots, sink, patience),
         }
     }
@@ -66,6 +76,47 @@ impl File<'_> {
         }
     }
 
+    /// Many slots with each system call.
+    fn read_passes(
+        &self,
+        facts: Option<&Positioned>,
+        slots: &Positioned,
+        sink: &mut impl Sink,
+        patience: &mut Patience,
+    ) {
+        let mut passes = Passes::default();
+        let block = slots_in_block(self.geometry);
+        let end = self.geometry.first().saturating_add(self.geometry.count());
+        let alone = Place::alone(self.geometry);
+        for first in (self.geometry.first()..end).step_by(block as usize) {
+            let count = end.saturating_sub(first).min(block);
+            passes.read(facts, slots, self.geometry, (first, count));
+            for (number, index) in (first..).zip(0..count as usize) {
+                let (Some(place), Some((row, texts))) =
+                    (self.geometry.place(number), sink.next(number))
+                else {
+                    return;
+                };
+                let seen = (&passes.record(index), 0);
+                let slot = &passes.slot(index, self.geometry);
+                let start = texts.end();
+                let mut none = Patience::NONE;
+                let steady = try_slot(seen, slot, alone, (row, texts), &mut none);
+                if !steady || row.text == Outcome::Unsteady {
+                    texts.cut(start);
+                    match facts {
+                        Some(facts) => {
+                            let facts = (facts, record_at(number));
+                            read_slot(facts, slots, place, (row, texts), patience);
+                        }
+                        None => read_slot((&NOBODY, 0), slots, place, (row, texts), patience),
+                    }
+                }
+                sink.done();
+            }
+        }
+    }
+
     /// Without looking for each slot anew.
     fn read_mapped(
         &self,
@@ -81,9 +132,14 @@ impl File<'_> {
         };
         let records = facts
             .and_then(|facts| facts.span(record_at(first), count.saturating_mul(record::WORDS)));
-        let mut records = records.into_iter().flat_map(|records| records.parts(record::WORDS));
+        let mut records = records.unwrap_or(NOBODY).parts(record::WORDS);
         let place = Place::alone(self.geometry);
+        let mut ahead = slots.parts(size).skip(TEXT_AHEAD);
         for (number, slot) in (first..).zip(slots.parts(size)) {
+            slot.prefetch(size.wrapping_mul(SLOT_AHEAD));
+            if let Some(slot) = ahead.next() {
+                cell::prefetch_text(slot, place);
+            }
             let record = records.next().unwrap_or(NOBODY);
             let Some(into) = sink.next(number) else {
                 return;
@@ -120,7 +176,7 @@ fn try_slot(
     let [pid, pidfd_inode, generation, started, forced] = facts.words(at);
     row.facts = Facts { pid, pidfd_inode, generation, started };
     row.forced = forced;
-    row.said = slots.words::<{ slot::HOT }>(place.word(0));
+    row.said = slots.line(place.word(0));
     row.text_start = texts.end();
     row.text = cell::read_text(slots, place, patience, texts);
     facts.fence(Acquire);

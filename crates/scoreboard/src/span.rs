@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use crate::layout::{LINE, WORD};
+use crate::line;
 use crate::memory::{Source, words_of};
 
-/// Words loaded or stored in a turn, a line of them: the compiler unrolls no loop over atomics whose
-/// end it does not know.
+/// Words stored in a turn, a line of them: the compiler unrolls no loop over atomics whose end it does
+/// not know.
 const TURN: usize = LINE / WORD;
 
 /// Words that others write, too. Words beyond the end read as 0.
@@ -19,22 +20,27 @@ impl<'m> Span<'m> {
         self.0.chunks_exact(words.max(1)).map(Span)
     }
 
+    /// Has the line of a word brought near. It may be beyond the end.
+    #[inline]
+    pub(crate) fn prefetch(self, word: usize) {
+        line::prefetch(self.0, word);
+    }
+
     /// Stores bytes, the last word filled up with zeros; each word relaxed. The mapping has to be
     /// one for writing.
     #[inline]
     pub(crate) fn store_bytes(self, bytes: &[u8]) {
-        let mut words = self.0.chunks_exact(TURN);
         let mut turns = bytes.chunks_exact(TURN * WORD);
-        for (turn, words) in turns.by_ref().zip(words.by_ref()) {
+        for (turn, words) in turns.by_ref().zip(self.0.chunks_exact(TURN)) {
             let mut values = [[0; WORD]; TURN];
             values.as_flattened_mut().copy_from_slice(turn);
             for (value, word) in values.into_iter().zip(words) {
                 word.store(u64::from_ne_bytes(value), Ordering::Relaxed);
             }
         }
-        let rest = turns.remainder();
-        let last = self.0.len().saturating_sub(rest.len().div_ceil(WORD));
-        for (value, word) in words_of(rest).zip(self.0.get(last..).unwrap_or_default()) {
+        let done = (bytes.len() / (TURN * WORD)).wrapping_mul(TURN);
+        let rest = self.0.get(done..).unwrap_or_default();
+        for (value, word) in words_of(turns.remainder()).zip(rest) {
             word.store(value, Ordering::Relaxed);
         }
     }
@@ -59,23 +65,37 @@ impl Source for Span<'_> {
     fn words<const N: usize>(&self, word: usize) -> [u64; N] {
         let mut values = [0; N];
         if let Some(words) = self.0.get(word..).and_then(|words| words.get(..N)) {
-            for (value, word) in values.iter_mut().zip(words) {
+            let mut pairs = values.iter_mut().zip(words);
+            if let Some((value, word)) = pairs.next() {
+                *value = word.load(Ordering::Relaxed);
+                fence(Ordering::Acquire);
+            }
+            for (value, word) in pairs {
                 *value = word.load(Ordering::Relaxed);
             }
-            fence(Ordering::Acquire);
         }
         values
     }
 
     #[inline]
+    fn line(&self, word: usize) -> [u64; LINE / WORD] {
+        let words = self.0.get(word..).and_then(<[AtomicU64]>::first_chunk);
+        words.map_or([0; LINE / WORD], |words| {
+            let mut bytes = [[0; WORD]; LINE / WORD];
+            if let Ok(into) = bytes.as_flattened_mut().try_into() {
+                line::copy(words, into);
+            }
+            bytes.map(u64::from_ne_bytes)
+        })
+    }
+
+    #[inline]
     fn load_lines(&self, word: usize, into: &mut [u8]) {
         let words = self.0.get(word..).unwrap_or_default().chunks_exact(TURN);
-        for (line, words) in into.chunks_exact_mut(TURN * WORD).zip(words) {
-            let mut values = [[0; WORD]; TURN];
-            for (value, word) in values.iter_mut().zip(words) {
-                *value = word.load(Ordering::Relaxed).to_ne_bytes();
+        for (to, words) in into.chunks_exact_mut(LINE).zip(words) {
+            if let (Ok(to), Ok(words)) = (to.try_into(), words.try_into()) {
+                line::copy(words, to);
             }
-            line.copy_from_slice(values.as_flattened());
         }
     }
 }

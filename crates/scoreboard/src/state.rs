@@ -19,6 +19,23 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct State(u8);
 
+/// The letter of every byte.
+static LETTERS: [u8; 256] = letters();
+
+const fn letters() -> [u8; 256] {
+    let mut letters = [b'?'; 256];
+    let mut rest: &mut [u8] = &mut letters;
+    let mut byte = 0_u8;
+    while let Some((letter, others)) = rest.split_first_mut() {
+        if matches!(byte, b'_' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z') {
+            *letter = byte;
+        }
+        byte = byte.wrapping_add(1);
+        rest = others;
+    }
+    letters
+}
+
 impl State {
     /// `_`: waits for a request.
     pub const IDLE: State = State(b'_');
@@ -70,11 +87,8 @@ impl State {
     /// ASCII letters, digits, `_` and `.`.
     #[must_use]
     #[inline]
-    pub const fn from_byte(byte: u8) -> State {
-        match byte {
-            b'_' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => State(byte),
-            _ => State::UNKNOWN,
-        }
+    pub fn from_byte(byte: u8) -> State {
+        LETTERS.get(usize::from(byte)).map_or(State::UNKNOWN, |letter| State(*letter))
     }
 
     /// A letter or digit with a meaning of the application's own; `None` when it has one already,
@@ -118,7 +132,7 @@ impl State {
 
     /// `None` for a word that nobody has ever set.
     #[inline]
-    pub(crate) const fn from_word(word: u64) -> Option<State> {
+    pub(crate) fn from_word(word: u64) -> Option<State> {
         match word.to_ne_bytes() {
             [0, ..] => None,
             [byte, ..] => Some(State::from_byte(byte)),

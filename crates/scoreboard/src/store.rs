@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::file::Positioned;
+use crate::layout::{LINE, WORD};
 use crate::memory::{Memory, Source};
 use crate::region::Region;
 
@@ -39,6 +40,11 @@ impl Source for Store {
     #[inline]
     fn words<const N: usize>(&self, word: usize) -> [u64; N] {
         either!(self, store => store.words(word))
+    }
+
+    #[inline]
+    fn line(&self, word: usize) -> [u64; LINE / WORD] {
+        either!(self, store => store.line(word))
     }
 
     #[inline]
