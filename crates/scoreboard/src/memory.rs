@@ -58,16 +58,21 @@ pub(crate) trait Memory: Source {
 }
 
 /// Bytes as words, the last one filled up with zeros.
-#[inline]
 pub(crate) fn words_of(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
-    let chunks = bytes.chunks_exact(WORD);
-    let rest = chunks.remainder();
-    let whole = |chunk: &[u8]| chunk.try_into().map_or(0, u64::from_ne_bytes);
-    let mut last = [0; WORD];
-    for (to, from) in last.iter_mut().zip(rest) {
+    bytes.chunks(WORD).map(word_of)
+}
+
+/// At most eight bytes as a word, filled up with zeros.
+#[inline]
+pub(crate) fn word_of(bytes: &[u8]) -> u64 {
+    if let Ok(whole) = bytes.try_into() {
+        return u64::from_ne_bytes(whole);
+    }
+    let mut word = [0; WORD];
+    for (to, from) in word.iter_mut().zip(bytes) {
         *to = *from;
     }
-    chunks.map(whole).chain((!rest.is_empty()).then(|| u64::from_ne_bytes(last)))
+    u64::from_ne_bytes(word)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use crate::layout::{LINE, WORD};
 use crate::line;
-use crate::memory::{Source, words_of};
+use crate::memory::{Source, word_of};
 
 /// Words stored in a turn, a line of them: the compiler unrolls no loop over atomics whose end it does
 /// not know.
@@ -26,8 +26,8 @@ impl<'m> Span<'m> {
         line::prefetch(self.0, word);
     }
 
-    /// Stores bytes, the last word filled up with zeros; each word relaxed. The mapping has to be
-    /// one for writing.
+    /// Stores bytes into just as many words, the last one filled up with zeros; each word relaxed.
+    /// The mapping has to be one for writing.
     #[inline]
     pub(crate) fn store_bytes(self, bytes: &[u8]) {
         let mut turns = bytes.chunks_exact(TURN * WORD);
@@ -39,9 +39,12 @@ impl<'m> Span<'m> {
             }
         }
         let done = (bytes.len() / (TURN * WORD)).wrapping_mul(TURN);
-        let rest = self.0.get(done..).unwrap_or_default();
-        for (value, word) in words_of(turns.remainder()).zip(rest) {
-            word.store(value, Ordering::Relaxed);
+        let mut values = turns.remainder().chunks_exact(WORD);
+        for (value, word) in values.by_ref().zip(self.0.get(done..).unwrap_or_default()) {
+            word.store(word_of(value), Ordering::Relaxed);
+        }
+        if let ([.., last], false) = (self.0, values.remainder().is_empty()) {
+            last.store(word_of(values.remainder()), Ordering::Relaxed);
         }
     }
 }
