@@ -42,6 +42,11 @@ impl Patience {
         self.left.max(Self::LEAST).min(self.each)
     }
 
+    /// Whether there were so many failures that a second look at a text is too much.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.left == 0
+    }
+
     fn failed(&mut self) {
         self.left = self.left.saturating_sub(1);
     }

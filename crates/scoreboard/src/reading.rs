@@ -102,7 +102,8 @@ impl File<'_> {
                 let start = texts.end();
                 let mut none = Patience::NONE;
                 let steady = try_slot(seen, slot, alone, (row, texts), &mut none);
-                if !steady || row.text == Outcome::Unsteady {
+                let whole = row.text != Outcome::Unsteady || patience.is_spent();
+                if !(steady && whole) {
                     texts.cut(start);
                     match facts {
                         Some(facts) => {
