@@ -3,7 +3,7 @@
 //! ```text
 //! scoreboard_bench state|request|text BATCHES                a worker, in nanoseconds per call
 //! scoreboard_bench read BATCHES SLOTS                        a reader of a memfd board, per snapshot of all slots
-//! scoreboard_bench read-each BATCHES SLOTS                   the same by `Reader::each`, which keeps nothing
+//! scoreboard_bench read-states BATCHES SLOTS                 the same without texts, by `Reader::each_state`
 //! scoreboard_bench read-file BATCHES SLOTS PATH              the same of a file board made at PATH
 //! ```
 //!
@@ -54,10 +54,10 @@ fn run() -> Result<()> {
             let reader = board.reader();
             scan("read", batches, 200_000, &mut board, &reader)
         }
-        ["read-each", batches, slots] => {
+        ["read-states", batches, slots] => {
             let mut board = Board::create(Shape::new(slots.parse()?))?;
             let reader = board.reader();
-            each("read-each", batches, &mut board, &reader)
+            states("read-states", batches, &mut board, &reader)
         }
         ["read-file", batches, slots, path] => {
             let mut board = Board::create_file(path, Shape::new(slots.parse()?))?;
@@ -65,7 +65,7 @@ fn run() -> Result<()> {
             scan("read-file", batches, 10_000, &mut board, &reader)
         }
         _ => {
-            Err("usage: scoreboard_bench state|request|text|read|read-file BATCHES [SLOTS [PATH]]"
+            Err("usage: scoreboard_bench state|request|text|read|read-states|read-file BATCHES [SLOTS [PATH]]"
                 .into())
         }
     }
@@ -114,15 +114,12 @@ fn scan(
 }
 
 /// Measures looking at all slots, the same ones as for [`scan`].
-fn each(what: &str, batches: &str, board: &mut Board, reader: &Reader) -> Result<()> {
+fn states(what: &str, batches: &str, board: &mut Board, reader: &Reader) -> Result<()> {
     let slots = fill(board)?;
     measure(what, batches, slots, 200_000 / slots.max(1) as usize + 1, |ops| {
         for _ in 0..ops {
             let mut busy = 0;
-            reader.each(&mut |slot| {
-                let text = slot.text().map_or(0, |text| black_box(text.as_bytes()).len());
-                busy += usize::from(slot.state() == State::WRITING && text == TEXT);
-            });
+            reader.each_state(&mut |slot| busy += usize::from(slot.state() == State::WRITING));
             if black_box(busy) != slots as usize {
                 return Err(format!("{busy} of {slots} slots read").into());
             }

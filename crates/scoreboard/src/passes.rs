@@ -31,13 +31,14 @@ pub(crate) fn slots_in_block(geometry: Geometry) -> u32 {
 }
 
 impl Passes {
-    /// Reads so many slots from `number` on, and their records.
+    /// Reads so many slots from `number` on, and their records; once only, if no texts are wanted.
     pub(crate) fn read(
         &mut self,
         facts: Option<&Positioned>,
         slots: &Positioned,
         geometry: Geometry,
         (number, count): (u32, u32),
+        texts: bool,
     ) {
         let Some(place) = geometry.place(number) else {
             return;
@@ -48,7 +49,8 @@ impl Passes {
             self.records.resize(record_bytes, 0);
             facts.load_lines(record_at(number), &mut self.records);
         }
-        for pass in [&mut self.first, &mut self.second, &mut self.third] {
+        let passes = [&mut self.first, &mut self.second, &mut self.third];
+        for pass in passes.into_iter().take(if texts { 3 } else { 1 }) {
             pass.resize(bytes, 0);
             slots.load_lines(place.word(0), pass);
         }

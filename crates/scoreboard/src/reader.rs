@@ -202,7 +202,7 @@ impl Reader {
     }
 
     /// Reads the slots in the order of their numbers, and shows each before it reads the next: for
-    /// those who keep nothing, several times as fast as a snapshot.
+    /// those who keep nothing.
     ///
     /// ```
     /// # fn main() -> Result<(), scoreboard::Error> {
@@ -214,7 +214,14 @@ impl Reader {
     /// ```
     pub fn each(&self, visit: &mut dyn FnMut(SlotView<'_>)) {
         let (row, texts, taken) = (Row::default(), Texts::default(), clock::precise());
-        self.read_into(&mut Each { row, texts, taken, visit });
+        self.read_into(&mut Each::<true> { row, texts, taken, visit });
+    }
+
+    /// As [`each`](Self::each) without the texts, which are `None`: in half the time: for a manager that looks
+    /// often.
+    pub fn each_state(&self, visit: &mut dyn FnMut(SlotView<'_>)) {
+        let (row, texts, taken) = (Row::default(), Texts::default(), clock::precise());
+        self.read_into(&mut Each::<false> { row, texts, taken, visit });
     }
 
     fn read_into(&self, sink: &mut impl Sink) {

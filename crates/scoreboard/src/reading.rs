@@ -26,6 +26,9 @@ const NOBODY: Span<'static> = Span(&[]);
 
 /// Where the slots that are read go, one after the other.
 pub(crate) trait Sink {
+    /// Whether the texts are wanted, too.
+    const TEXTS: bool;
+
     /// What the next slot is to be read into; `None` when no more is wanted.
     fn next(&mut self, number: u32) -> Option<(&mut Row, &mut Texts)>;
 
@@ -43,7 +46,7 @@ pub(crate) struct File<'b> {
 
 impl File<'_> {
     /// Reads all slots.
-    pub(crate) fn read(&self, sink: &mut impl Sink, patience: &mut Patience) {
+    pub(crate) fn read<S: Sink>(&self, sink: &mut S, patience: &mut Patience) {
         match (self.facts, self.slots) {
             (Some(Store::Mapped(facts)), Store::Mapped(slots)) => {
                 self.read_mapped(Some(facts), slots, sink, patience);
@@ -57,11 +60,11 @@ impl File<'_> {
         }
     }
 
-    fn read_any(
+    fn read_any<S: Sink>(
         &self,
         facts: Option<&Store>,
         slots: &Store,
-        sink: &mut impl Sink,
+        sink: &mut S,
         patience: &mut Patience,
     ) {
         for number in (self.geometry.first()..).take(self.geometry.count() as usize) {
@@ -69,19 +72,21 @@ impl File<'_> {
                 return;
             };
             match facts {
-                Some(facts) => read_slot((facts, record_at(number)), slots, place, into, patience),
-                None => read_slot((&NOBODY, 0), slots, place, into, patience),
+                Some(facts) => {
+                    read_slot::<S>((facts, record_at(number)), slots, place, into, patience)
+                }
+                None => read_slot::<S>((&NOBODY, 0), slots, place, into, patience),
             }
             sink.done();
         }
     }
 
     /// Many slots with each system call.
-    fn read_passes(
+    fn read_passes<S: Sink>(
         &self,
         facts: Option<&Positioned>,
         slots: &Positioned,
-        sink: &mut impl Sink,
+        sink: &mut S,
         patience: &mut Patience,
     ) {
         let mut passes = Passes::default();
@@ -90,7 +95,7 @@ impl File<'_> {
         let alone = Place::alone(self.geometry);
         for first in (self.geometry.first()..end).step_by(block as usize) {
             let count = end.saturating_sub(first).min(block);
-            passes.read(facts, slots, self.geometry, (first, count));
+            passes.read(facts, slots, self.geometry, (first, count), S::TEXTS);
             for (number, index) in (first..).zip(0..count as usize) {
                 let (Some(place), Some((row, texts))) =
                     (self.geometry.place(number), sink.next(number))
@@ -101,16 +106,16 @@ impl File<'_> {
                 let slot = &passes.slot(index, self.geometry);
                 let start = texts.end();
                 let mut none = Patience::NONE;
-                let steady = try_slot(seen, slot, alone, (row, texts), &mut none);
+                let steady = try_slot::<S>(seen, slot, alone, (row, texts), &mut none);
                 let whole = row.text != Outcome::Unsteady || patience.is_spent();
                 if !(steady && whole) {
                     texts.cut(start);
                     match facts {
                         Some(facts) => {
                             let facts = (facts, record_at(number));
-                            read_slot(facts, slots, place, (row, texts), patience);
+                            read_slot::<S>(facts, slots, place, (row, texts), patience);
                         }
-                        None => read_slot((&NOBODY, 0), slots, place, (row, texts), patience),
+                        None => read_slot::<S>((&NOBODY, 0), slots, place, (row, texts), patience),
                     }
                 }
                 sink.done();
@@ -119,11 +124,11 @@ impl File<'_> {
     }
 
     /// Without looking for each slot anew.
-    fn read_mapped(
+    fn read_mapped<S: Sink>(
         &self,
         facts: Option<&Region>,
         slots: &Region,
-        sink: &mut impl Sink,
+        sink: &mut S,
         patience: &mut Patience,
     ) {
         let size = self.geometry.slot_size() / WORD;
@@ -139,13 +144,15 @@ impl File<'_> {
         for (number, slot) in (first..).zip(slots.parts(size)) {
             slot.prefetch(size.wrapping_mul(SLOT_AHEAD));
             if let Some(slot) = ahead.next() {
-                cell::prefetch_text(slot, place);
+                if S::TEXTS {
+                    cell::prefetch_text(slot, place);
+                }
             }
             let record = records.next().unwrap_or(NOBODY);
             let Some(into) = sink.next(number) else {
                 return;
             };
-            read_slot((&record, 0), &slot, place, into, patience);
+            read_slot::<S>((&record, 0), &slot, place, into, patience);
             sink.done();
         }
     }
@@ -153,21 +160,21 @@ impl File<'_> {
 
 /// Reads one slot; again, if the worker in it changed meanwhile.
 #[inline]
-fn read_slot(
+fn read_slot<S: Sink>(
     facts: (&impl Source, usize),
     slots: &impl Source,
     place: Place,
     (row, texts): (&mut Row, &mut Texts),
     patience: &mut Patience,
 ) {
-    if !try_slot(facts, slots, place, (row, texts), patience) {
-        try_again(facts, slots, place, (row, texts), patience);
+    if !try_slot::<S>(facts, slots, place, (row, texts), patience) {
+        try_again::<S>(facts, slots, place, (row, texts), patience);
     }
 }
 
 /// Whether it was the same worker's all the time.
 #[inline]
-fn try_slot(
+fn try_slot<S: Sink>(
     (facts, at): (&impl Source, usize),
     slots: &impl Source,
     place: Place,
@@ -179,13 +186,15 @@ fn try_slot(
     row.forced = forced;
     row.said = slots.line(place.word(0));
     row.text_start = texts.end();
-    row.text = cell::read_text(slots, place, patience, texts);
+    if S::TEXTS {
+        row.text = cell::read_text(slots, place, patience, texts);
+    }
     facts.fence(Acquire);
     facts.load(at.wrapping_add(record::PID), Relaxed) == pid
 }
 
 #[cold]
-fn try_again(
+fn try_again<S: Sink>(
     facts: (&impl Source, usize),
     slots: &impl Source,
     place: Place,
@@ -196,7 +205,7 @@ fn try_again(
     let number = row.number;
     for _ in 1..CHANGES {
         texts.cut(row.text_start);
-        if try_slot(facts, slots, place, (row, texts), patience) {
+        if try_slot::<S>(facts, slots, place, (row, texts), patience) {
             return;
         }
     }
@@ -212,6 +221,8 @@ pub(crate) struct All<'s> {
 }
 
 impl Sink for All<'_> {
+    const TEXTS: bool = true;
+
     #[inline]
     fn next(&mut self, number: u32) -> Option<(&mut Row, &mut Texts)> {
         let row = self.rows.next()?;
@@ -224,14 +235,16 @@ impl Sink for All<'_> {
 }
 
 /// One row after the other, in the same place.
-pub(crate) struct Each<'v> {
+pub(crate) struct Each<'v, const TEXTS: bool> {
     pub(crate) row: Row,
     pub(crate) texts: Texts,
     pub(crate) taken: u64,
     pub(crate) visit: &'v mut dyn FnMut(SlotView<'_>),
 }
 
-impl Sink for Each<'_> {
+impl<const TEXTS: bool> Sink for Each<'_, TEXTS> {
+    const TEXTS: bool = TEXTS;
+
     #[inline]
     fn next(&mut self, number: u32) -> Option<(&mut Row, &mut Texts)> {
         self.row.number = number;

@@ -139,6 +139,35 @@ fn the_life_of_a_worker() {
 }
 
 #[test]
+fn slot_by_slot_with_and_without_texts() {
+    every_kind(|board, readers, writer| {
+        board.prepare(1).unwrap();
+        board.occupy(1, &Occupant::new(5)).unwrap();
+        writer(1).text("text");
+        for reader in readers {
+            let mut seen = Vec::new();
+            reader.each(&mut |slot| {
+                let text = slot.text().map(|text| text.to_string());
+                seen.push((slot.number(), slot.state(), slot.worker().map(|w| w.pid), text));
+            });
+            let text = Some("text".to_owned());
+            let second = (1, State::STARTING, Some(5), text);
+            let free = |number| (number, State::FREE, None, None);
+            assert_eq!(seen, [free(0), second, free(2)]);
+            let mut states = Vec::new();
+            reader.each_state(&mut |slot| {
+                assert!(slot.text().is_none() && !slot.is_unsteady());
+                states.push((slot.number(), slot.state(), slot.worker().map(|w| w.pid)));
+            });
+            assert_eq!(
+                states,
+                [(0, State::FREE, None), (1, State::STARTING, Some(5)), (2, State::FREE, None)]
+            );
+        }
+    });
+}
+
+#[test]
 fn slots_that_are_not_there() {
     every_kind(|board, readers, _| {
         for slot in [3, u32::MAX] {
