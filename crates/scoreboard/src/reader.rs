@@ -123,6 +123,7 @@ impl Reader {
                 files: vec![SlotsFile { store, geometry }],
             });
         }
+        let board_stat = fstat(&fd).map_err(|error| Error::system(name, error))?;
         let asked = if memfd::cannot_shrink(&fd) { None } else { opened_anew(&fd) };
         let facts = store(fd, size)?;
         let header =
@@ -131,11 +132,18 @@ impl Reader {
         let file = |inode: u64, fd: Option<u64>, geometry: Geometry| {
             let path = beside(fd);
             let name = path.display().to_string();
-            let fd = open_regular(&path, &name, Some(inode))?;
+            let fd = open_regular(&path, &name, Some((inode, &board_stat)))?;
             if size_of(&fd, &name)? < geometry.file_size() {
                 return Err(Error::not_a_board(name, "it is shorter than the board says"));
             }
-            Ok(SlotsFile { store: store(fd, geometry.file_size())?, geometry })
+            let owner = fstat(&fd).map_err(|error| Error::system(&*name, error))?.st_uid;
+            let store = store(fd, geometry.file_size())?;
+            // A worker may spoil the header of a file that is the manager's own; but what a board
+            // says must not make its reader show another user's files.
+            if owner != board_stat.st_uid && store.words(0) != [slots_header::MAGIC] {
+                return Err(Error::not_a_board(name, "it is another user's, and no slots file"));
+            }
+            Ok(SlotsFile { store, geometry })
         };
         let files = match header.layout {
             Layout::Together { inode, fd } => vec![file(inode, fd, geometry)?],
@@ -260,14 +268,15 @@ fn size_of(fd: impl AsFd, name: &str) -> Result<u64, Error> {
     Ok(u64::try_from(stat.st_size).unwrap_or(0))
 }
 
-/// Opens a regular file, of that inode if one is given; anything else is not even opened.
-fn open_regular(path: &Path, name: &str, inode: Option<u64>) -> Result<OwnedFd, Error> {
+/// Opens a regular file; one beside a board has that inode, and is on the board's file system.
+/// Anything else is not even opened.
+fn open_regular(path: &Path, name: &str, beside: Option<(u64, &Stat)>) -> Result<OwnedFd, Error> {
     let check = |stat: &Stat| {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(Error::not_a_board(name, "it is no regular file"));
         }
-        match inode {
-            Some(inode) if inode != stat.st_ino => {
+        match beside {
+            Some((inode, board)) if (inode, board.st_dev) != (stat.st_ino, stat.st_dev) => {
                 Err(Error::not_a_board(name, "it is not the file that the board names"))
             }
             _ => Ok(()),

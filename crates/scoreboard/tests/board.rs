@@ -294,3 +294,22 @@ fn what_is_no_board_is_told() {
     assert_eq!(Reader::open("/").unwrap_err().kind(), ErrorKind::NotABoard);
     assert_eq!(Reader::open("/dev/zero").unwrap_err().kind(), ErrorKind::NotABoard);
 }
+
+/// A user who makes a board must not have root's status page show what only root may read.
+#[test]
+fn a_file_of_another_user_must_be_a_slots_file() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let place = Place::new("foreign");
+    let board = Board::create_file(&place.0, Shape::new(1)).unwrap();
+    board.set_owner(0, 65_534, 65_534).unwrap();
+    assert!(Reader::open(&place.0).unwrap().snapshot().get(0).unwrap().is_valid());
+    let slots = std::fs::File::from(board.slots_fd(0).unwrap().try_clone_to_owned().unwrap());
+    std::os::unix::fs::FileExt::write_all_at(&slots, b"secret\n\n", 0).unwrap();
+    let error = Reader::open(&place.0).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotABoard);
+    assert!(error.to_string().ends_with("it is another user's, and no slots file"), "{error}");
+    board.set_owner(0, 0, 0).unwrap();
+    Reader::open(&place.0).unwrap();
+}
