@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{FallocateFlags, MemfdFlags, Mode, SealFlags};
 use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 
 use crate::error::Error;
 
@@ -52,6 +53,10 @@ pub(crate) fn cannot_shrink(fd: impl AsFd) -> bool {
 /// SIGBUS.
 pub(crate) fn allocate(fd: impl AsFd, size: u64) -> rustix::io::Result<()> {
     let fd = fd.as_fd();
+    // Beyond this limit the kernel would send SIGXFSZ, also for a memfd.
+    if getrlimit(Resource::Fsize).current.is_some_and(|most| size > most) {
+        return Err(Errno::FBIG);
+    }
     loop {
         match rustix::fs::fallocate(fd, FallocateFlags::empty(), 0, size) {
             Err(Errno::INTR) => {}

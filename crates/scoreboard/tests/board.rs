@@ -313,3 +313,23 @@ fn a_file_of_another_user_must_be_a_slots_file() {
     board.set_owner(0, 0, 0).unwrap();
     Reader::open(&place.0).unwrap();
 }
+
+/// Where it is exceeded, the kernel would end the process.
+#[test]
+fn a_limit_on_the_size_of_files_is_an_error() {
+    const ROLE: &str = "SCOREBOARD_TEST_LIMITED";
+    let place = Place::new("limited");
+    if std::env::var_os(ROLE).is_none() {
+        let mut itself = std::process::Command::new(std::env::current_exe().unwrap());
+        itself.args(["--exact", "a_limit_on_the_size_of_files_is_an_error"]).env(ROLE, "yes");
+        assert!(itself.output().unwrap().status.success());
+        return;
+    }
+    let limit = rustix::process::Rlimit { current: Some(8192), maximum: None };
+    rustix::process::setrlimit(rustix::process::Resource::Fsize, limit).unwrap();
+    for made in [Board::create(Shape::new(100)), Board::create_file(&place.0, Shape::new(100))] {
+        let error = made.unwrap_err().to_string();
+        assert!(error.ends_with("File too large (os error 27)"), "{error}");
+    }
+    assert!(!place.0.exists());
+}
