@@ -215,6 +215,9 @@ impl Board {
     ///
     /// There is no such slot, or fchown(2) fails.
     pub fn set_owner(&self, slot: u32, uid: u32, gid: u32) -> Result<(), Error> {
+        if uid == u32::MAX || gid == u32::MAX {
+            return Err(Error::system("fchown", std::io::Error::from(rustix::io::Errno::INVAL)));
+        }
         let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
         rustix::fs::fchown(self.slots_fd(slot)?, Some(uid), Some(gid))
             .map_err(|error| Error::system("fchown", error))

@@ -11,13 +11,21 @@ use crate::error::Error;
 const FD: &str = "SCOREBOARD_FD";
 const SLOT: &str = "SCOREBOARD_SLOT";
 
-/// A copy of the descriptor that the environment names, and the slot.
-pub(crate) fn slots() -> Result<Option<(OwnedFd, u32)>, Error> {
+/// A copy of the descriptor that the environment names, its number, and the slot.
+pub(crate) fn slots() -> Result<Option<(OwnedFd, RawFd, u32)>, Error> {
     let Some((raw, slot)) = parse(std::env::var_os(FD), std::env::var_os(SLOT))? else {
         return Ok(None);
     };
     let fd = copy(raw).map_err(|error| Error::system(format!("{FD}={raw}"), error))?;
-    Ok(Some((fd, slot)))
+    Ok(Some((fd, raw, slot)))
+}
+
+/// Keeps the descriptor from programs that this process starts.
+pub(crate) fn keep_from_programs(raw: RawFd) -> Result<(), Error> {
+    // SAFETY: the number is not negative, and only the close-on-exec flag is set.
+    let fd = unsafe { BorrowedFd::borrow_raw(raw) };
+    rustix::io::fcntl_setfd(fd, FdFlags::CLOEXEC)
+        .map_err(|error| Error::system(format!("{FD}={raw}"), error))
 }
 
 fn parse(fd: Option<OsString>, slot: Option<OsString>) -> Result<Option<(RawFd, u32)>, Error> {
@@ -36,15 +44,13 @@ fn parse(fd: Option<OsString>, slot: Option<OsString>) -> Result<Option<(RawFd, 
     Ok(Some((raw, number(SLOT, slot)?)))
 }
 
-/// A duplicate of it; the descriptor itself stays as it is, but for programs to be started.
+/// A duplicate of it; the descriptor itself stays as it is.
 fn copy(raw: RawFd) -> rustix::io::Result<OwnedFd> {
-    // SAFETY: the number is not negative. Nothing is done with it but to duplicate it and to set its
-    // close-on-exec flag; it is not closed, and whoever owns it goes on owning it. If it is not
-    // open, both fail. What the duplicate refers to is checked before it is used for anything.
+    // SAFETY: the number is not negative. Nothing is done with it but to duplicate it; it is not
+    // closed, and whoever owns it goes on owning it. If it is not open, that fails. What the
+    // duplicate refers to is checked before it is used for anything.
     let fd = unsafe { BorrowedFd::borrow_raw(raw) };
-    let copy = rustix::io::fcntl_dupfd_cloexec(fd, 3)?;
-    rustix::io::fcntl_setfd(fd, FdFlags::CLOEXEC)?;
-    Ok(copy)
+    rustix::io::fcntl_dupfd_cloexec(fd, 3)
 }
 
 #[cfg(test)]

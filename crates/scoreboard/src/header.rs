@@ -79,6 +79,7 @@ impl BoardHeader {
             (board_header::PID, self.manager.pid),
             (board_header::PIDFD_INODE, self.manager.pidfd_inode),
             (board_header::START, self.manager.start),
+            (board_header::NAMESPACE, self.manager.namespace),
             (board_header::CREATED, self.created),
             (board_header::LAYOUT, layout),
             (board_header::SLOTS_INODE, inode),
@@ -126,6 +127,7 @@ impl BoardHeader {
             pid: word(board_header::PID),
             pidfd_inode: word(board_header::PIDFD_INODE),
             start: word(board_header::START),
+            namespace: word(board_header::NAMESPACE),
         };
         Ok(BoardHeader { geometry, manager, created: word(board_header::CREATED), layout })
     }

@@ -51,6 +51,7 @@ pub(crate) mod board_header {
     pub(crate) const SLOTS_INODE: usize = 11;
     pub(crate) const SLOTS_FD: usize = 12;
     pub(crate) const READY: usize = 13;
+    pub(crate) const NAMESPACE: usize = 14;
 }
 
 /// Words of a record of the board file.

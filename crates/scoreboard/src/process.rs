@@ -24,6 +24,8 @@ pub(crate) struct Identity {
     pub(crate) pid: u64,
     pub(crate) pidfd_inode: u64,
     pub(crate) start: u64,
+    /// The inode of its pid namespace; 0: not known.
+    pub(crate) namespace: u64,
 }
 
 impl Identity {
@@ -32,12 +34,16 @@ impl Identity {
         let pid = getpid();
         let pidfd_inode = pidfd_open(pid, PidfdFlags::empty()).map_or(0, inode);
         let start = start_time(pid).unwrap_or(0);
-        Identity { pid: pid.as_raw_nonzero().get().unsigned_abs().into(), pidfd_inode, start }
+        let pid = pid.as_raw_nonzero().get().unsigned_abs().into();
+        Identity { pid, pidfd_inode, start, namespace: namespace() }
     }
 
     /// Whether that process still exists. Where nothing can be told (another pid namespace, no
     /// `/proc`), it does.
     pub(crate) fn is_alive(&self) -> bool {
+        if self.namespace != namespace() {
+            return true;
+        }
         let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else {
             return false;
         };
@@ -56,6 +62,11 @@ impl Identity {
             None => rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH),
         }
     }
+}
+
+/// The inode of this process's pid namespace (namespaces(7)), in which its pids mean something.
+fn namespace() -> u64 {
+    rustix::fs::stat("/proc/self/ns/pid").map_or(0, |stat| stat.st_ino)
 }
 
 /// Field 22 of `/proc/PID/stat` (proc_pid_stat(5)): clock ticks from boot to the process's start.
@@ -94,6 +105,8 @@ mod tests {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let pid = u64::from(child.id());
         child.wait().unwrap();
-        assert!(!Identity { pid, pidfd_inode: 0, start: 0 }.is_alive());
+        let gone = Identity { pid, pidfd_inode: 0, start: 0, namespace: namespace() };
+        assert!(!gone.is_alive());
+        assert!(Identity { namespace: 1, ..gone }.is_alive(), "nobody knows, from here");
     }
 }

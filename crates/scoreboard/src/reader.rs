@@ -87,7 +87,9 @@ impl Reader {
         Reader::new(fd, &name, |fd| match fd {
             // The descriptors beside this one.
             Some(fd) => path.with_file_name(fd.to_string()),
-            None => slots_path(path),
+            None if slots_path(path).exists() => slots_path(path),
+            // A link, as those in /proc/PID/fd are.
+            None => slots_path(&std::fs::read_link(path).unwrap_or_else(|_| path.to_owned())),
         })
     }
 
@@ -153,7 +155,11 @@ impl Reader {
                     let geometry = Geometry::new(geometry.slot_size() as u64, slot.into(), 1);
                     let geometry =
                         geometry.ok_or_else(|| Error::not_a_board(name, "too many slots"))?;
-                    file(inode, fd.checked_sub(1), geometry)
+                    // What one worker has done to its own file is no reason to read none.
+                    match file(inode, fd.checked_sub(1), geometry) {
+                        Ok(file) => Ok(file),
+                        Err(error) => empty(geometry).ok_or(error),
+                    }
                 };
                 (0..geometry.count()).map(one).collect::<Result<_, Error>>()?
             }
@@ -251,6 +257,12 @@ fn opened_anew(fd: &OwnedFd) -> Option<OwnedFd> {
     openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()
 }
 
+/// A file of nothing: its slot is not valid.
+fn empty(geometry: Geometry) -> Option<SlotsFile> {
+    let fd = openat(CWD, "/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    Some(SlotsFile { store: Store::File(Arc::new(Positioned::new(fd))), geometry })
+}
+
 fn copy(fd: &OwnedFd) -> Result<OwnedFd, Error> {
     fd.try_clone().map_err(|error| Error::system("dup", error))
 }
@@ -258,6 +270,10 @@ fn copy(fd: &OwnedFd) -> Result<OwnedFd, Error> {
 fn store(fd: OwnedFd, size: u64) -> Result<Store, Error> {
     if !memfd::cannot_shrink(&fd) {
         return Ok(Store::File(Arc::new(Positioned::new(fd))));
+    }
+    // It may have been shortened just before it was sealed.
+    if size_of(&fd, "the descriptor")? < size {
+        return Err(Error::not_a_board("the descriptor", "it became shorter meanwhile"));
     }
     let region = Region::map(&fd, size, Access::Read);
     Ok(Store::Mapped(Arc::new(region.map_err(|error| Error::system("mmap", error))?)))

@@ -186,9 +186,8 @@ fn try_slot<S: Sink>(
     row.forced = forced;
     row.said = slots.line(place.word(0));
     row.text_start = texts.end();
-    if S::TEXTS {
-        row.text = cell::read_text(slots, place, patience, texts);
-    }
+    row.text =
+        if S::TEXTS { cell::read_text(slots, place, patience, texts) } else { Outcome::None };
     facts.fence(Acquire);
     facts.load(at.wrapping_add(record::PID), Relaxed) == pid
 }

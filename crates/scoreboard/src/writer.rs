@@ -74,10 +74,13 @@ impl Writer {
     ///
     /// Variables that make no sense, a descriptor that is no board, or a slot that has a writer.
     pub fn from_env() -> Result<Option<Writer>, Error> {
-        let Some((fd, slot)) = crate::environment::slots()? else {
+        let Some((fd, raw, slot)) = crate::environment::slots()? else {
             return Ok(None);
         };
-        Writer::open(&fd, slot).map(Some)
+        let writer = Writer::open(&fd, slot)?;
+        // Only now: until it has been looked at, it may be somebody else's.
+        crate::environment::keep_from_programs(raw)?;
+        Ok(Some(writer))
     }
 
     /// A slot of a slots file that is open for reading and writing. The descriptor is not needed

@@ -167,6 +167,24 @@ fn slot_by_slot_with_and_without_texts() {
     });
 }
 
+/// A slot whose text cannot be read is no reason to say so of others.
+#[test]
+fn one_damaged_file_of_separate_slots_is_one_slot() {
+    let board = Board::create_separate(Shape::new(3)).unwrap();
+    board.writer(2).unwrap().set(State::IDLE);
+    if rustix::process::geteuid().is_root() {
+        board.set_owner(1, 65_534, 65_534).unwrap();
+    }
+    let slots = std::fs::File::from(board.slots_fd(1).unwrap().try_clone_to_owned().unwrap());
+    std::os::unix::fs::FileExt::write_all_at(&slots, &[0; 4096 + 1024], 0).unwrap();
+    for reader in [board.reader(), Reader::open(proc_path(board.board_fd())).unwrap()] {
+        let snapshot = reader.snapshot();
+        let valid: Vec<_> = snapshot.iter().map(|slot| slot.is_valid()).collect();
+        assert_eq!(valid, [true, false, true]);
+    }
+    assert!(board.set_owner(1, u32::MAX, 0).is_err());
+}
+
 #[test]
 fn slots_that_are_not_there() {
     every_kind(|board, readers, _| {
