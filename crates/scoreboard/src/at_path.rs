@@ -14,7 +14,7 @@ use crate::file::Positioned;
 use crate::header::BoardHeader;
 use crate::layout::{board_header, slots_header};
 use crate::memory::Source;
-use crate::{lock, memfd};
+use crate::{clock, lock, memfd};
 
 /// Attempts to take a path that others try to take at the same time.
 const ATTEMPTS: u32 = 64;
@@ -42,11 +42,6 @@ impl Draft {
             let reason = std::io::Error::from(Errno::ISDIR);
             Error::system(place.display().to_string(), reason)
         })?;
-        let mut new = OsString::from(".");
-        new.push(name);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        new.push(format!(".{}.{number}.new", std::process::id()));
-        let path = place.with_file_name(new);
         let flags = OFlags::RDWR
             | OFlags::CREATE
             | OFlags::EXCL
@@ -54,13 +49,22 @@ impl Draft {
             | OFlags::CLOEXEC
             | OFlags::NOCTTY;
         let mode = Mode::RUSR | Mode::WUSR;
-        let open = || openat(CWD, &path, flags, mode);
-        let fd = match open() {
-            // Left by a process of the same number that was killed.
-            Err(Errno::EXIST) => unlinkat(CWD, &path, AtFlags::empty()).and_then(|()| open()),
-            opened => opened,
-        };
-        let fd = fd.map_err(|error| failed(place, error))?;
+        // Never one that is there: it may be the draft of a process that has the same number in
+        // another pid namespace.
+        let mut opened = Err(Errno::EXIST);
+        let mut path = PathBuf::new();
+        for _ in 0..ATTEMPTS {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let mut new = OsString::from(".");
+            new.push(name);
+            new.push(format!(".{}.{}.{number}.new", std::process::id(), clock::precise()));
+            path = place.with_file_name(new);
+            opened = openat(CWD, &path, flags, mode);
+            if !matches!(opened, Err(Errno::EXIST)) {
+                break;
+            }
+        }
+        let fd = opened.map_err(|error| failed(place, error))?;
         let draft = Draft { path, fd, moved: false };
         memfd::allocate(&draft.fd, size).map_err(|error| failed(place, error))?;
         Ok(draft)

@@ -186,6 +186,26 @@ fn one_damaged_file_of_separate_slots_is_one_slot() {
 }
 
 #[test]
+fn one_damaged_text_is_one_slots() {
+    every_kind(|board, readers, writer| {
+        for slot in 0..3 {
+            writer(slot).text("text");
+        }
+        let slots = std::fs::File::from(board.slots_fd(0).unwrap().try_clone_to_owned().unwrap());
+        let text = 4096 + 48;
+        std::os::unix::fs::FileExt::write_all_at(&slots, &[0xff; 8], text).unwrap();
+        for reader in readers {
+            let unsteady = |unsteady: &[bool]| assert_eq!(unsteady, [true, false, false]);
+            unsteady(&reader.snapshot().iter().map(|slot| slot.is_unsteady()).collect::<Vec<_>>());
+            let mut seen = Vec::new();
+            reader.each(&mut |slot| seen.push(slot.is_unsteady()));
+            unsteady(&seen);
+            reader.each_state(&mut |slot| assert!(!slot.is_unsteady()));
+        }
+    });
+}
+
+#[test]
 fn slots_that_are_not_there() {
     every_kind(|board, readers, _| {
         for slot in [3, u32::MAX] {
