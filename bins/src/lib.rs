@@ -3,9 +3,12 @@
 
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+mod birth;
 pub mod cli;
 mod daemonize;
 pub mod files;
 mod footprint;
+mod log;
 mod report;
+mod sockets;
 pub mod start_server;

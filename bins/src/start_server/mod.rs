@@ -24,64 +24,30 @@ pub mod entry;
 pub mod environment;
 mod host;
 pub mod lines;
-mod log;
 pub mod machine;
-mod sockets;
 mod status;
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-use fdpass::inherit::passing_through;
-use fdpass::{BindOptions, Inherited};
-use reaper::{Credentials, EventLoop, Pid, group_id, user_id};
-use sigpolicy::{Policy as SignalPolicy, Signal, SignalSet, Signals, action, mask};
+use reaper::{Credentials, EventLoop, Pid};
+use sigpolicy::{Signal, SignalSet, Signals};
 
+pub use crate::birth::Birth;
+use crate::birth::{catch_signals, credentials};
 use crate::daemonize::{Launcher, Role, daemonize};
 use crate::files::{Failed, PidFile, StatusFile};
+use crate::log::Log;
 use crate::report::{Outlet, Stream, complain};
+use crate::sockets::{Sockets, bind_options};
 use args::StartOptions;
 use environment::{Environment, OptionVariables};
 use host::{Files, Host, Launch, OWN_SIGNALS, State};
-use log::Log;
 use machine::{Machine, Policy};
-use sockets::Sockets;
 
 pub use client::{Restarted, restart, status, stop};
 pub use status::{ListenerStatus, Status, WorkerStatus};
-
-/// What a process knows only before it has opened or changed anything.
-#[derive(Debug)]
-pub struct Birth {
-    /// The sockets of a service manager.
-    pub inherited: Inherited,
-    /// Open descriptors that go on to the workers.
-    pub passing: Vec<i32>,
-    /// Signals that are ignored.
-    pub ignored: SignalSet,
-    /// Signals that are blocked.
-    pub mask: SignalSet,
-    /// The environment.
-    pub variables: Vec<(OsString, OsString)>,
-}
-
-impl Birth {
-    /// Takes down the present state; `inherited` are the sockets of a service manager, if any.
-    #[must_use]
-    pub fn observe(inherited: Inherited) -> Self {
-        let taken = |fd: &i32| inherited.iter().all(|listener| listener.as_fd().as_raw_fd() != *fd);
-        let passing = passing_through().into_iter().filter(taken).collect();
-        Self {
-            passing,
-            inherited,
-            ignored: action::ignored_now(),
-            mask: mask::current(),
-            variables: std::env::vars_os().collect(),
-        }
-    }
-}
 
 /// Binds, spawns and serves until the server is told to stop; the exit code.
 ///
@@ -90,13 +56,14 @@ impl Birth {
 /// # Errors
 /// Whatever keeps the server from starting; nothing is left behind then.
 pub fn start(options: StartOptions, birth: Birth) -> Result<u8, Failed> {
-    let credentials = credentials(&options)?;
-    let bind_options = bind_options(&options)?;
+    let credentials = credentials(options.user.as_deref(), options.group.as_deref())?;
+    let path_owner = options.path_owner.as_deref();
+    let bind_options = bind_options(options.backlog, options.path_mode, path_owner)?;
     let mut environment = environment(&options, birth.variables.clone(), credentials.as_ref());
     let mut log = Log::open(options.log.as_ref(), &birth.variables)?;
     complain(&[format!("start_server (pid:{}) starting now...", Pid::own())]);
     // Not before the forks of a daemon: a handler belongs to one process.
-    let signals = if options.daemonize { None } else { Some(catch_signals()?) };
+    let signals = if options.daemonize { None } else { Some(catch_signals(&OWN_SIGNALS)?) };
     let pid_file = options.pid_file.as_deref().map(PidFile::lock).transpose()?;
     let mut files = Files { pid: pid_file, status: None };
     let opened = Sockets::open(&options.listeners, &bind_options, birth.inherited, &birth.passing);
@@ -170,7 +137,7 @@ fn settle_in(
     if let Some(pid) = &mut files.pid {
         pid.write(Pid::own())?;
     }
-    let signals = signals.map_or_else(catch_signals, Ok)?;
+    let signals = signals.map_or_else(|| catch_signals(&OWN_SIGNALS), Ok)?;
     let events = EventLoop::new(signals).map_err(|error| Failed::io("no event loop", &error))?;
     if options.daemonize {
         if let Some(logger) = log.logger() {
@@ -182,19 +149,6 @@ fn settle_in(
     }
     log.install().map_err(|error| Failed::io("failed to dup STDERR to the log", &error))?;
     Ok(events)
-}
-
-/// From here on a TERM is an event, also if it was blocked when the server was started.
-fn catch_signals() -> Result<Signals, Failed> {
-    let signals = SignalPolicy::new()
-        .catch(&OWN_SIGNALS)
-        .catch(&[Signal::CHLD])
-        .ignore(&[Signal::PIPE])
-        .interrupt_syscalls(true)
-        .install()
-        .map_err(|error| Failed::new(error.to_string(), 255))?;
-    mask::set(signals.caught().iter().fold(mask::current(), SignalSet::without));
-    Ok(signals)
 }
 
 fn tell(launcher: Option<Launcher>, failed: Failed) -> Result<u8, Failed> {
@@ -228,31 +182,6 @@ fn environment(
         own.extend(name.map(|name| ("LOGNAME".into(), name)));
     }
     Environment::new(own, &variables)
-}
-
-fn credentials(options: &StartOptions) -> Result<Option<Credentials>, Failed> {
-    if options.user.is_none() && options.group.is_none() {
-        return Ok(None);
-    }
-    let found = Credentials::lookup(options.user.as_deref(), options.group.as_deref());
-    found.map(Some).map_err(|error| Failed::new(error.to_string(), 255))
-}
-
-fn bind_options(options: &StartOptions) -> Result<BindOptions, Failed> {
-    let mut bind = BindOptions { backlog: options.backlog, ..BindOptions::default() };
-    bind.path_mode = options.path_mode;
-    if let Some(owner) = &options.path_owner {
-        let (user, group) = owner.split_once(':').unwrap_or((owner, ""));
-        let fail =
-            |error: reaper::UserError| Failed::new(format!("--path-owner={owner}: {error}"), 255);
-        if !user.is_empty() {
-            bind.path_owner = Some(user_id(user).map_err(fail)?);
-        }
-        if !group.is_empty() {
-            bind.path_group = Some(group_id(group).map_err(fail)?);
-        }
-    }
-    Ok(bind)
 }
 
 fn policy(options: &StartOptions, watchdog: Option<Duration>) -> Policy {

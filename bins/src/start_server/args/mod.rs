@@ -20,6 +20,7 @@ use sigpolicy::Signal;
 
 use crate::cli::{self, Arguments};
 pub use crate::cli::{OptionInfo, UsageError};
+pub use crate::log::LogTarget;
 use options::Options;
 pub use options::{help, option_table};
 
@@ -78,15 +79,6 @@ pub struct StatusOptions {
     pub status_file: Option<PathBuf>,
     /// JSON instead of text.
     pub json: bool,
-}
-
-/// Where output goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LogTarget {
-    /// Appended to this file.
-    File(PathBuf),
-    /// Into the standard input of this shell command.
-    Command(OsString),
 }
 
 /// How to serve.

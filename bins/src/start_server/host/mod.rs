@@ -17,13 +17,13 @@ use sigpolicy::Signal;
 use super::capture::Capture;
 use super::control::{Client, readable};
 use super::environment::Environment;
-use super::log::Log;
 use super::machine::{Action, Input, Machine, Settings};
-use super::sockets::Sockets;
 use crate::daemonize::Launcher;
 use crate::files::{PidFile, StatusFile};
 use crate::footprint::forget_the_start;
+use crate::log::Log;
 use crate::report::{Outlet, Stream};
+use crate::sockets::Sockets;
 
 pub(super) use spawn::Launch;
 

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 
 use fdpass::wire::{SocketInfo, encode_server_starter, encode_sockets_json};
 use fdpass::{BindOptions, FdPlan, Inherited, ListenSpec, Listener, PlanError, bind};
-use reaper::{Limit, Resource};
+use reaper::{Limit, Resource, group_id, user_id};
 
 use crate::files::Failed;
 
@@ -181,6 +181,30 @@ impl Numbered {
             address: self.listener.local_addr(),
         }
     }
+}
+
+/// How to bind, from the options; the owner is `USER`, `USER:GROUP` or `:GROUP`.
+///
+/// # Errors
+/// When there is no such user or group.
+pub fn bind_options(
+    backlog: Option<i32>,
+    path_mode: Option<u32>,
+    path_owner: Option<&str>,
+) -> Result<BindOptions, Failed> {
+    let mut bind = BindOptions { backlog, path_mode, ..BindOptions::default() };
+    if let Some(owner) = path_owner {
+        let (user, group) = owner.split_once(':').unwrap_or((owner, ""));
+        let fail =
+            |error: reaper::UserError| Failed::new(format!("--path-owner={owner}: {error}"), 255);
+        if !user.is_empty() {
+            bind.path_owner = Some(user_id(user).map_err(fail)?);
+        }
+        if !group.is_empty() {
+            bind.path_group = Some(group_id(group).map_err(fail)?);
+        }
+    }
+    Ok(bind)
 }
 
 fn unlink(listeners: &[Listener]) {

@@ -20,13 +20,21 @@ use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
 use sigpolicy::SignalSet;
 
-use super::args::LogTarget;
 use crate::files::Failed;
 
 /// What the pipe holds while a new command starts; the most an ordinary user may ask for.
 const PIPE_SIZE: usize = 1 << 20;
 /// A command that lived this long did not die of its start.
 const STABLE: Duration = Duration::from_secs(1);
+
+/// Where output goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Appended to this file.
+    File(PathBuf),
+    /// Into the standard input of this shell command.
+    Command(OsString),
+}
 
 /// A variable of the environment.
 pub type Variable = (OsString, OsString);
