@@ -9,6 +9,7 @@ mod daemonize;
 pub mod files;
 mod footprint;
 mod log;
+pub mod prefork;
 mod report;
-mod sockets;
+pub mod sockets;
 pub mod start_server;

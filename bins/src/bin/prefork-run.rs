@@ -1,0 +1,5 @@
+//! Preforked workers on shared sockets; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    superdaemon::prefork::entry::main()
+}
