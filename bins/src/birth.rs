@@ -11,6 +11,18 @@ use sigpolicy::{Policy, Signal, SignalSet, Signals, action, mask};
 
 use crate::files::Failed;
 
+/// Variables between a service manager and this process that are not a worker's business.
+pub(crate) const PRIVATE: [&str; 8] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+    "LISTEN_PIDFDID",
+    "SUPERDAEMON_SOCKETS",
+];
+
 /// What a process knows only before it has opened or changed anything.
 #[derive(Debug)]
 pub struct Birth {

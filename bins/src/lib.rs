@@ -5,9 +5,11 @@
 
 mod birth;
 pub mod cli;
+mod control;
 mod daemonize;
 pub mod files;
 mod footprint;
+mod locate;
 mod log;
 pub mod prefork;
 mod report;

@@ -153,6 +153,11 @@ impl Sockets {
         Ok(plan)
     }
 
+    /// Each listener and its number in the workers.
+    pub fn listeners(&self) -> impl Iterator<Item = (&Listener, i32)> {
+        self.all.iter().map(|socket| (&socket.listener, socket.at))
+    }
+
     /// Numbers that pass through to workers.
     #[must_use]
     pub fn keep_open(&self) -> &[i32] {
@@ -162,6 +167,14 @@ impl Sockets {
     /// Each socket for the status.
     pub fn infos(&self) -> impl Iterator<Item = SocketInfo<'_>> {
         self.all.iter().map(Numbered::info)
+    }
+
+    /// These listeners, numbered from 3.
+    #[cfg(test)]
+    pub(crate) fn of(listeners: Vec<Listener>) -> Self {
+        let all = listeners.into_iter().zip(FIRST..);
+        let all = all.map(|(listener, at)| Numbered { listener, at, given: None }).collect();
+        Self { all, keep_open: Vec::new() }
     }
 
     /// Removes the files of unix sockets that are still ours.

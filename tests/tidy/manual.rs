@@ -3,16 +3,45 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use superdaemon::start_server::args::{help, option_table};
+use superdaemon::cli::OptionInfo;
+use superdaemon::prefork::args as prefork_run;
+use superdaemon::start_server::args as start_server;
 
 use super::source::root;
 
 /// Options and how their values are called.
 type Options = BTreeMap<String, Option<String>>;
 
-fn table() -> Options {
-    let own = |text: &str| text.to_owned();
-    option_table().iter().map(|option| (own(option.name), option.value.map(own))).collect()
+/// What a program says of itself.
+struct Program {
+    page: &'static str,
+    help: String,
+    table: Vec<OptionInfo>,
+    /// Other names of options, which the page may use.
+    aliases: Vec<&'static str>,
+}
+
+fn programs() -> [Program; 2] {
+    let start_server = Program {
+        page: "man/start_server.1",
+        help: start_server::help(),
+        table: start_server::option_table(),
+        aliases: Vec::new(),
+    };
+    let prefork_run = Program {
+        page: "man/prefork-run.1",
+        help: prefork_run::help(),
+        table: [prefork_run::option_table(), prefork_run::asking_table()].concat(),
+        aliases: prefork_run::aliases().into_iter().map(|(alias, _)| alias).collect(),
+    };
+    [start_server, prefork_run]
+}
+
+impl Program {
+    fn options(&self) -> Options {
+        let own = |text: &str| text.to_owned();
+        self.table.iter().map(|option| (own(option.name), option.value.map(own))).collect()
+    }
 }
 
 /// `--name` or `--name=VALUE`.
@@ -79,28 +108,33 @@ fn mdoc_is_understood() {
 
 #[test]
 fn help_lists_the_table() {
-    let help = help();
-    let entries = help.lines().filter(|line| line.starts_with("  --"));
-    let listed: Options =
-        entries.filter_map(|line| option(line.split_whitespace().next()?)).collect();
-    assert_eq!(listed, table());
-    assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+    for program in programs() {
+        let help = &program.help;
+        let entries = help.lines().filter(|line| line.starts_with("  --"));
+        let listed: Options =
+            entries.filter_map(|line| option(line.split_whitespace().next()?)).collect();
+        assert_eq!(listed, program.options(), "{}", program.page);
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+    }
 }
 
 #[test]
 fn the_manual_page_lists_the_table() {
-    let page = fs::read_to_string(root().join("man/start_server.1")).unwrap();
-    let entries = page.lines().filter(|line| line.starts_with(".It Fl"));
-    let listed: Options =
-        entries.flat_map(words).filter_map(|word| option(word.as_str())).collect();
-    assert_eq!(listed, table());
-    // No other place names an option that is not there.
-    let table = table();
-    for line in page.lines().filter(|line| line.contains("Fl ")) {
-        for word in words(&format!(". {}", line.trim_start_matches('.'))) {
-            let name = word.trim_matches(['[', ']', '(', ')']);
-            if let Some((name, _)) = option(name) {
-                assert!(table.contains_key(&name), "no option {name}: {line}");
+    for program in programs() {
+        let page = fs::read_to_string(root().join(program.page)).unwrap();
+        let entries = page.lines().filter(|line| line.starts_with(".It Fl"));
+        let listed: Options =
+            entries.flat_map(words).filter_map(|word| option(word.as_str())).collect();
+        let table = program.options();
+        assert_eq!(listed, table, "{}", program.page);
+        // No other place names an option that is not there.
+        for line in page.lines().filter(|line| line.contains("Fl ")) {
+            for word in words(&format!(". {}", line.trim_start_matches('.'))) {
+                let name = word.trim_matches(['[', ']', '(', ')']);
+                if let Some((name, _)) = option(name) {
+                    let known = table.contains_key(&name) || program.aliases.contains(&&*name);
+                    assert!(known, "no option {name}: {line}");
+                }
             }
         }
     }

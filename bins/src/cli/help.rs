@@ -5,10 +5,14 @@ use super::{OptionInfo, Table};
 const WIDTH: usize = 80;
 const COLUMN: usize = 26;
 
-/// The text of `--help`: the usage lines, a paragraph, every option with its value and what it is
-/// for, wrapped at 80 columns.
+/// [`render`] with headings, each before the option that it is paired with.
 #[must_use]
-pub fn render(table: &Table, usage: &[&str], about: &str) -> String {
+pub fn render_under(
+    table: &Table,
+    usage: &[&str],
+    about: &str,
+    headings: &[(&str, &str)],
+) -> String {
     let mut out = String::new();
     for (at, line) in usage.iter().enumerate() {
         let lead = if at == 0 { "Usage: " } else { "       " };
@@ -16,18 +20,38 @@ pub fn render(table: &Table, usage: &[&str], about: &str) -> String {
     }
     out.push('\n');
     wrap(&mut out, String::new(), 0, about);
-    out.push_str("\nOptions:\n");
+    if headings.is_empty() {
+        out.push_str("\nOptions:\n");
+    }
     // argh declares --help first; readers look for it at the end.
     let is_help = |option: &&OptionInfo| option.name == "help";
     let others = table.options().iter().filter(|option| !is_help(option));
     for option in others.chain(table.options().iter().filter(is_help)) {
-        let lead = match option.value {
-            Some(value) => format!("  --{}={value}", option.name),
-            None => format!("  --{}", option.name),
-        };
-        wrap(&mut out, lead, COLUMN, option.description);
+        if let Some((_, heading)) = headings.iter().find(|(first, _)| *first == option.name) {
+            out.push_str(&format!("\n{heading}:\n"));
+        }
+        out.push_str(&render_option(option));
     }
     out
+}
+
+/// The lines of one option.
+#[must_use]
+pub fn render_option(option: &OptionInfo) -> String {
+    let lead = match option.value {
+        Some(value) => format!("  --{}={value}", option.name),
+        None => format!("  --{}", option.name),
+    };
+    let mut out = String::new();
+    wrap(&mut out, lead, COLUMN, option.description);
+    out
+}
+
+/// The text of `--help`: the usage lines, a paragraph, every option with its value and what it is
+/// for, wrapped at 80 columns.
+#[must_use]
+pub fn render(table: &Table, usage: &[&str], about: &str) -> String {
+    render_under(table, usage, about, &[])
 }
 
 /// Appends `text` behind `lead`, every line indented to `column`.

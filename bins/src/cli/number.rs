@@ -66,6 +66,23 @@ pub(super) fn mode(text: &str) -> Option<u32> {
     u32::from_str_radix(text, 8).ok().filter(|&mode| mode <= 0o777)
 }
 
+/// Bytes: a whole number from 0, perhaps with one of K, M, G and T, in any case, for powers of 1024.
+/// One that does not fit becomes the largest.
+pub(super) fn size(text: &str) -> Option<u64> {
+    let text = text.strip_prefix('+').unwrap_or(text);
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: u64 = match text.strip_prefix(digits)?.to_ascii_uppercase().as_str() {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        "T" => 1 << 40,
+        _ => return None,
+    };
+    let number: u64 = all_digits(digits).then(|| digits.parse().unwrap_or(u64::MAX))?;
+    Some(number.saturating_mul(unit))
+}
+
 fn all_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit())
 }
@@ -121,6 +138,25 @@ mod tests {
         assert_eq!(whole_seconds(-3), Duration::ZERO);
         assert_eq!(whole_seconds(7), Duration::from_secs(7));
         assert_eq!(whole_seconds(i64::MAX), LONGEST);
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("17", 17),
+            ("+4k", 4096),
+            ("512M", 536_870_912),
+            ("2g", 2_147_483_648),
+            ("1T", 1_099_511_627_776),
+            ("99999999999999999999", u64::MAX),
+            ("99999999999T", u64::MAX),
+        ] {
+            assert_eq!(size(text), Some(bytes), "{text:?}");
+        }
+        for text in ["", "M", "1.5G", "-1M", "1 M", "1MB", "1Kk", "1P", "0x1", "1m1", "٣"] {
+            assert_eq!(size(text), None, "{text:?}");
+        }
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct Split {
     pub options: Vec<Given>,
     /// All other words in order, and everything after `--`.
     pub operands: Vec<OsString>,
+    /// Whether there was a `--`.
+    pub marked: bool,
 }
 
 /// Cuts `argv` (without the program's own name) into options and operands.
@@ -50,6 +52,7 @@ pub fn split(
     let mut words = argv.into_iter();
     while let Some(word) = words.next() {
         if word == "--" {
+            done.marked = true;
             done.operands.extend(words);
             break;
         }
@@ -152,7 +155,7 @@ fn take_value(
 }
 
 /// The value, or what should have stood there.
-fn check(kind: Kind, text: &OsStr) -> Result<Value, &'static str> {
+pub(super) fn check(kind: Kind, text: &OsStr) -> Result<Value, &'static str> {
     let number = text.to_str().unwrap_or_default();
     match kind {
         Kind::Flag | Kind::Text => Ok(Value::Text(text.to_owned())),
@@ -166,7 +169,15 @@ fn check(kind: Kind, text: &OsStr) -> Result<Value, &'static str> {
         Kind::Mode => {
             number::mode(number).map(Value::Mode).ok_or("an octal file mode, such as 0660,")
         }
+        Kind::Size => {
+            number::size(number).map(Value::Size).ok_or("a number of bytes, such as 512M,")
+        }
     }
+}
+
+/// A value of this kind that is a part of an option's text.
+pub(crate) fn parse_value(kind: Kind, text: &OsStr) -> Option<Value> {
+    check(kind, text).ok()
 }
 
 fn advice(program: &str, operand: &OsStr, option: &OsStr) -> String {

@@ -17,6 +17,8 @@ pub enum Kind {
     Count,
     /// Permission bits in octal.
     Mode,
+    /// A number of bytes, perhaps with a suffix for a power of 1024.
+    Size,
 }
 
 /// One option.
@@ -41,6 +43,8 @@ pub struct OptionInfo {
 pub struct Table {
     program: &'static str,
     options: Vec<OptionInfo>,
+    /// Other names of options, with the name that each stands for.
+    aliases: Vec<(&'static str, &'static str)>,
 }
 
 /// What a name as typed stands for.
@@ -74,7 +78,21 @@ impl Table {
                 perl: perl.contains(&name),
             }
         };
-        Table { program, options: T::get_args_info().flags.iter().map(option).collect() }
+        let options = T::get_args_info().flags.iter().map(option).collect();
+        Table { program, options, aliases: Vec::new() }
+    }
+
+    /// The same table with other names for some options, as `(other, name)`. They are taken when they are
+    /// written out, and no help shows them.
+    #[must_use]
+    pub fn with_aliases(self, aliases: &[(&'static str, &'static str)]) -> Table {
+        Table { aliases: aliases.to_vec(), ..self }
+    }
+
+    /// Other names, each with the name that it stands for.
+    #[must_use]
+    pub fn aliases(&self) -> &[(&'static str, &'static str)] {
+        &self.aliases
     }
 
     /// The program's name, as error messages and help show it.
@@ -102,6 +120,8 @@ impl Table {
     /// its meaning, whatever options are added. In the same spirit a new flag steps back when a
     /// value is attached to it and one of Perl's options begins with its name.
     pub(super) fn resolve(&self, name: &[u8], attached: bool, abbreviate: bool) -> Resolved<'_> {
+        let alias = self.aliases.iter().find(|(other, _)| other.as_bytes() == name);
+        let name = alias.map_or(name, |(_, of)| of.as_bytes());
         let exact = self.options.iter().find(|option| option.name.as_bytes() == name);
         let older = if abbreviate { self.beginning_with(name, true) } else { Vec::new() };
         match exact {

@@ -18,6 +18,8 @@ pub enum Value {
     Count(u32),
     /// Of [`Kind::Mode`](super::Kind::Mode).
     Mode(u32),
+    /// Of [`Kind::Size`](super::Kind::Size).
+    Size(u64),
 }
 
 /// Where in [`Values`] the value of an option is; the type of such fields in a struct that argh
@@ -81,5 +83,11 @@ impl Values {
     #[must_use]
     pub fn mode(&self, at: Option<At>) -> Option<u32> {
         if let Value::Mode(bits) = self.get(at)? { Some(*bits) } else { None }
+    }
+
+    /// A number of bytes, when the option was given.
+    #[must_use]
+    pub fn size(&self, at: Option<At>) -> Option<u64> {
+        if let Value::Size(bytes) = self.get(at)? { Some(*bytes) } else { None }
     }
 }

@@ -37,7 +37,7 @@ pub struct PoolRules {
     /// Workers started in one second at most; 0: as many as the shortage asks for.
     pub max_spawn_rate: u32,
     /// How long the pool must have had too many idle workers before one of them leaves
-    /// (each further one a tick later); for `OnDemand` how long a worker may be idle.
+    /// (each further one a second later); for `OnDemand` how long a worker may be idle.
     pub idle_timeout: Duration,
     /// No growth while the pool's memory (bytes, PSS) is above this.
     pub max_memory: Option<u64>,

@@ -2,7 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
-use reaper::Child;
+use reaper::{Child, Limit};
 use sigpolicy::SignalSet;
 
 use super::machine::StartError;
@@ -32,6 +32,8 @@ pub struct Order<'m> {
     pub ignored: SignalSet,
     /// Signals that were blocked when the manager was started.
     pub mask: SignalSet,
+    /// The limit on open files that the manager was started with; it raised its own.
+    pub open_files: Option<Limit>,
 }
 
 /// Makes workers. They lead a process group of their own.
@@ -41,4 +43,10 @@ pub trait Maker {
     /// # Errors
     /// Why it does not run; nothing is left of it then.
     fn make(&mut self, order: &Order<'_>) -> Result<Child, StartError>;
+
+    /// Whether a worker that gets the stop signal always ends its request first, and loses none that
+    /// it has not begun.
+    fn finishes_requests(&self) -> bool {
+        false
+    }
 }

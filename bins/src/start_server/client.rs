@@ -3,101 +3,29 @@
 //! A server of ours answers on its control socket. Perl's Server::Starter is
 //! served too: HUP, and a watch on the status file instead of a question.
 
-use std::fs::{self, OpenOptions};
-use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use fdpass::peer::peer;
 use reaper::Pid;
-use rustix::fs::FlockOperation;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
-use rustix::process::{PidfdFlags, Signal as RawSignal, pidfd_open, pidfd_send_signal};
+use rustix::process::Signal as RawSignal;
 
+use super::PROGRAM;
 use super::args::{RestartOptions, StatusOptions, StopOptions};
-use super::control::{ask, dial, readable};
 use super::lines::Seconds;
 use super::status::{Status, WorkerStatus};
-use crate::files::{Failed, has_open, parse_status};
+use crate::control::{answers_us, ask, dial, readable};
+use crate::files::{Failed, parse_status};
+use crate::locate::Server;
 
 /// What a restart led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restarted {
     /// One line on the new generation.
     pub text: String,
-}
-
-/// The process that holds a pid file.
-struct Server {
-    pid: Pid,
-    pidfd: OwnedFd,
-}
-
-impl Server {
-    /// Finds the holder of the pid file and makes sure that it is the one that is spoken to, however
-    /// fast pids are used again: first the handle, then the proof that the lock is still held.
-    fn find(path: &Path, task: &str) -> Result<Self, Failed> {
-        let open =
-            |error| Failed::io(format_args!("failed to open file:{}", path.display()), &error);
-        // A FIFO in its place must not hold us up.
-        let mut file = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open(path)
-            .map_err(open)?;
-        let mut text = String::new();
-        (&mut file).take(64).read_to_string(&mut text).map_err(open)?;
-        let pid = text.lines().next().and_then(|line| line.trim().parse().ok());
-        let Some(pid) = pid.and_then(Pid::from_raw) else {
-            let text = format!(
-                "Can't kill a non-numeric process ID: the pid file {} holds no pid",
-                path.display()
-            );
-            return Err(Failed::new(text, 255));
-        };
-        let gone = || {
-            let text = format!(
-                "failed to {task} the server process:No such process \
-                 (the pid file {} is stale: nobody holds it)",
-                path.display()
-            );
-            Failed::new(text, 3)
-        };
-        let raw = rustix::process::Pid::from_raw(pid.as_raw()).ok_or_else(gone)?;
-        let pidfd = match pidfd_open(raw, PidfdFlags::empty()) {
-            Ok(pidfd) => pidfd,
-            Err(Errno::SRCH) => return Err(gone()),
-            Err(errno) => {
-                return Err(Failed::io(format_args!("pidfd_open({pid}) failed"), &errno.into()));
-            }
-        };
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
-            Err(Errno::WOULDBLOCK) if has_open(pid, &file) => Ok(Self { pid, pidfd }),
-            Err(Errno::WOULDBLOCK) => {
-                let text = format!(
-                    "failed to {task} the server process:No such process \
-                     (the pid file {} is held by another process than {pid}, which it names)",
-                    path.display()
-                );
-                Err(Failed::new(text, 3))
-            }
-            _ => Err(gone()),
-        }
-    }
-
-    fn signal(&self, signal: RawSignal, name: &str) -> Result<(), Failed> {
-        pidfd_send_signal(&self.pidfd, signal).map_err(|errno| {
-            let what = format!("failed to send SIG{name} to the server process");
-            Failed::io(what, &errno.into())
-        })
-    }
-
-    fn gone(&self) -> bool {
-        readable(&[self.pidfd.as_fd()], Some(Duration::ZERO)).unwrap_or(false)
-    }
 }
 
 /// Sends TERM to the holder of the pid file and waits until it has gone, without limit.
@@ -124,7 +52,7 @@ pub fn stop(options: &StopOptions, announce: impl FnOnce(Pid)) -> Result<(), Fai
 /// text tells why, with the failed worker's last lines.
 pub fn restart(options: &RestartOptions) -> Result<Restarted, Failed> {
     let server = Server::find(&options.pid_file, "send SIGHUP to")?;
-    let Some(line) = dial(server.pid) else {
+    let Some(line) = dial(PROGRAM, server.pid) else {
         return restart_by_signal(&server, options);
     };
     if !answers_us(&line) {
@@ -139,12 +67,6 @@ pub fn restart(options: &RestartOptions) -> Result<Restarted, Failed> {
         Some(("failed", text)) => Err(Failed::new(text.trim_end(), 1)),
         _ => Err(Failed::new("the server went away before the restart was complete", 1)),
     }
-}
-
-/// A server answers root and its own user; to others it hangs up.
-fn answers_us(line: &OwnedFd) -> bool {
-    let own = rustix::process::geteuid().as_raw();
-    own == 0 || peer(line).is_ok_and(|server| server.uid == own)
 }
 
 fn timed_out(options: &RestartOptions) -> Failed {
@@ -222,7 +144,7 @@ pub fn status(options: &StatusOptions) -> Result<Status, Failed> {
     }
     let pid = by_file.map(|server| server.pid);
     let pid = pid.or_else(|| workers.iter().find_map(|(_, pid)| parent(*pid)));
-    if let Some(line) = pid.and_then(dial).filter(answers_us) {
+    if let Some(line) = pid.and_then(|pid| dial(PROGRAM, pid)).filter(answers_us) {
         let answer = ask(&line, "status", Some(Duration::from_secs(10)))
             .map_err(|error| Failed::new(format!("the server does not answer: {error}"), 1))?;
         if let Some(status) = answer.and_then(|text| Status::decode(&text)) {

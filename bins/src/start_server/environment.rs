@@ -16,23 +16,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::machine::Settings;
+use crate::birth::PRIVATE;
 
 /// A value longer than this is no environment value: execve(2) refuses 128 KiB.
 const LONGEST: u64 = 128 * 1024;
 /// Warnings that are remembered, so that none is repeated at each turn.
 const MOST_WARNED: usize = 32;
-/// Variables between a service manager and this process that are not a worker's business.
-const PRIVATE: [&str; 8] = [
-    "NOTIFY_SOCKET",
-    "WATCHDOG_USEC",
-    "WATCHDOG_PID",
-    "LISTEN_FDS",
-    "LISTEN_PID",
-    "LISTEN_FDNAMES",
-    "LISTEN_PIDFDID",
-    "SUPERDAEMON_SOCKETS",
-];
-
 type Variables = BTreeMap<OsString, OsString>;
 
 /// The options that have a variable of the same name.

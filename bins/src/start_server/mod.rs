@@ -19,7 +19,6 @@
 pub mod args;
 mod capture;
 mod client;
-mod control;
 pub mod entry;
 pub mod environment;
 mod host;
@@ -48,6 +47,9 @@ use machine::{Machine, Policy};
 
 pub use client::{Restarted, restart, status, stop};
 pub use status::{ListenerStatus, Status, WorkerStatus};
+
+/// What the control socket is named after.
+const PROGRAM: &str = "start_server";
 
 /// Binds, spawns and serves until the server is told to stop; the exit code.
 ///

@@ -37,6 +37,11 @@ pub(crate) extern "C" fn enter(job: *mut c_void) -> c_int {
 /// Does the job; comes back in no case.
 pub(crate) fn run(job: &Job<'_>) -> ! {
     let failure = become_program(job);
+    fail(job, failure)
+}
+
+/// Tells the parent why there is no worker or program, and ends.
+pub(crate) fn fail(job: &Job<'_>, failure: Failure) -> ! {
     job.report.store(failure);
     if let Some(fd) = job.report_fd {
         let bytes = failure.to_bytes();
@@ -46,9 +51,15 @@ pub(crate) fn run(job: &Job<'_>) -> ! {
             call(libc::SYS_write, [word(fd), bytes.as_ptr().expose_provenance(), 8, 0, 0])
         };
     }
+    // 127 is the shells' "not started".
+    leave(127)
+}
+
+/// Ends the process at once: nothing is flushed, dropped or run at exit.
+pub(crate) fn leave(code: u8) -> ! {
     loop {
-        // SAFETY: no memory is involved. 127 is the shells' "not started".
-        let _ = unsafe { call(libc::SYS_exit_group, [127, 0, 0, 0, 0]) };
+        // SAFETY: no memory is involved.
+        let _ = unsafe { call(libc::SYS_exit_group, [usize::from(code), 0, 0, 0, 0]) };
     }
 }
 
@@ -56,7 +67,7 @@ pub(crate) fn run(job: &Job<'_>) -> ! {
 type Action = fn(&Job<'_>) -> Result<(), i32>;
 
 /// Returns only when something failed.
-fn become_program(job: &Job<'_>) -> Failure {
+pub(crate) fn become_program(job: &Job<'_>) -> Failure {
     let steps: [(Stage, Action); 12] = [
         (Stage::Unshare, unshare),
         (Stage::Group, group),
@@ -71,12 +82,47 @@ fn become_program(job: &Job<'_>) -> Failure {
         (Stage::Chdir, dir),
         (Stage::Signals, signals),
     ];
-    for (stage, step) in steps {
-        if let Err(errno) = step(job) {
-            return Failure { stage, errno };
-        }
+    match take(&steps, job) {
+        Err(failure) => failure,
+        Ok(()) => Failure { stage: Stage::Exec, errno: exec(job) },
     }
-    Failure { stage: Stage::Exec, errno: exec(job) }
+}
+
+/// The same for a process that goes on with the program it has: its descriptors stay, but for those
+/// that it was told to close.
+pub(crate) fn settle(job: &Job<'_>) -> Result<(), Failure> {
+    let steps: [(Stage, Action); 10] = [
+        (Stage::Group, group),
+        (Stage::Limit, umask_and_limits),
+        (Stage::Nice, nice),
+        (Stage::Fds, close),
+        (Stage::Limit, open_files),
+        (Stage::Chroot, chroot),
+        (Stage::Credentials, credentials),
+        (Stage::DeathSignal, death_signal),
+        (Stage::NoNewPrivs, no_new_privs),
+        (Stage::Chdir, dir),
+    ];
+    take(&steps, job)?;
+    signals(job).map_err(|errno| Failure { stage: Stage::Signals, errno })
+}
+
+fn take(steps: &[(Stage, Action)], job: &Job<'_>) -> Result<(), Failure> {
+    for (stage, step) in steps {
+        step(job).map_err(|errno| Failure { stage: *stage, errno })?;
+    }
+    Ok(())
+}
+
+/// Kernels before 5.9 refuse, and some seccomp filters: then all stay.
+fn close(job: &Job<'_>) -> Result<(), i32> {
+    for (first, last) in job.close {
+        let args = [*first as usize, *last as usize, 0, 0, 0];
+        // SAFETY: only a forked worker has ranges here. They are closed in its own table; who left
+        // them out of those to keep promised that nothing in the worker uses them.
+        let _ = unsafe { call(libc::SYS_close_range, args) };
+    }
+    Ok(())
 }
 
 /// Must come first: until then every change would be the parent's.
@@ -349,22 +395,4 @@ unsafe fn call_for_number(number: c_long, arguments: [usize; 5]) -> Result<i32, 
 }
 
 #[cfg(test)]
-mod tests {
-    use std::ffi::CStr;
-
-    use super::*;
-
-    fn decimal(number: i32) -> String {
-        let place: Vec<AtomicU8> = (0..11).map(|_| AtomicU8::new(0)).collect();
-        write_decimal(&place, number);
-        let text: Vec<u8> = place.into_iter().map(AtomicU8::into_inner).collect();
-        CStr::from_bytes_until_nul(&text).unwrap().to_str().unwrap().to_owned()
-    }
-
-    #[test]
-    fn decimals() {
-        for number in [0, 1, 9, 10, 11, 99, 100, 4_194_304, 999_999_999, 1_000_000_000, i32::MAX] {
-            assert_eq!(decimal(number), number.to_string());
-        }
-    }
-}
+mod tests;

@@ -106,6 +106,13 @@ impl Image {
         self
     }
 
+    /// The present program: no command, but a name for messages.
+    pub(crate) fn present() -> Image {
+        let none = Vec::new;
+        let program = c"the worker".to_owned();
+        Image { program, candidates: none(), args: none(), env: none(), own_pid: Vec::new() }
+    }
+
     /// The program as it was given.
     #[must_use]
     pub fn program(&self) -> &OsStr {

@@ -22,6 +22,8 @@ pub(crate) struct Job<'a> {
     pub(crate) nice: Option<i32>,
     pub(crate) close_others: bool,
     pub(crate) keep_open: &'a [i32],
+    /// What a forked worker closes: first and last numbers.
+    pub(crate) close: &'a [(u32, u32)],
     pub(crate) steps: &'a [Step],
     pub(crate) slots: &'a [AtomicI32],
     pub(crate) lift_base: i32,

@@ -3,6 +3,7 @@
 
 mod child;
 mod exit;
+mod fork;
 mod handle;
 mod image;
 mod job;
@@ -23,6 +24,7 @@ pub mod orphans;
 pub mod stop;
 
 pub use exit::Exit;
+pub use fork::{fork_worker, replace, settle};
 pub use handle::Child;
 pub use image::{Image, ImageError};
 pub use limits::{Limit, Resource};

@@ -107,6 +107,7 @@ impl<'a> Prepared<'a> {
             nice: setup.nice,
             close_others: !setup.keep_others,
             keep_open: &self.keep_open,
+            close: &[],
             steps: &self.steps,
             slots: &self.slots,
             lift_base: setup.fds.lift_base(),

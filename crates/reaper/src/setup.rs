@@ -49,6 +49,7 @@ pub struct Setup<'fd> {
     pub(crate) fds: FdPlan<'fd>,
     pub(crate) keep_open: Vec<i32>,
     pub(crate) keep_others: bool,
+    pub(crate) fork_keeps: Option<Vec<i32>>,
     pub(crate) group: Group,
     pub(crate) nice: Option<i32>,
     pub(crate) limits: Vec<(Resource, Limit)>,
@@ -171,6 +172,18 @@ impl<'fd> Setup<'fd> {
     #[must_use]
     pub fn close_others(mut self, close: bool) -> Self {
         self.keep_others = !close;
+        self
+    }
+
+    /// The only descriptors from 3 on that a worker made by [`fork_worker`](crate::fork_worker()) does
+    /// not close. Without this call it keeps all: also connections whose other end waits for their
+    /// end, which then does not come before the worker leaves. Programs get only what is passed to
+    /// them anyway.
+    ///
+    /// Nothing that the worker uses may be missing. Kernels before 5.9 cannot do it.
+    #[must_use]
+    pub fn fork_keeps(mut self, numbers: &[i32]) -> Self {
+        self.fork_keeps.get_or_insert_default().extend_from_slice(numbers);
         self
     }
 

@@ -106,17 +106,17 @@ fn spawn_by(tactic: Tactic, image: &Image, setup: &Setup<'_>) -> Result<Child, S
 
 /// Why there is no child, before words are found for it.
 #[derive(Debug)]
-struct Refusal {
-    failure: Failure,
-    pid: Option<Pid>,
+pub(crate) struct Refusal {
+    pub(crate) failure: Failure,
+    pub(crate) pid: Option<Pid>,
 }
 
 impl Refusal {
-    fn before(stage: Stage, errno: i32) -> Refusal {
+    pub(crate) fn before(stage: Stage, errno: i32) -> Refusal {
         Refusal { failure: Failure { stage, errno }, pid: None }
     }
 
-    fn clone(errno: i32) -> Refusal {
+    pub(crate) fn clone(errno: i32) -> Refusal {
         Refusal::before(Stage::Clone, errno)
     }
 
@@ -126,7 +126,7 @@ impl Refusal {
             && matches!(self.failure.errno, libc::EPERM | libc::ENOSYS | libc::EINVAL)
     }
 
-    fn into_error(self, image: &Image, setup: &Setup<'_>) -> SpawnError {
+    pub(crate) fn into_error(self, image: &Image, setup: &Setup<'_>) -> SpawnError {
         let Failure { stage, errno } = self.failure;
         let path = match stage {
             Stage::Chdir => setup.dir.as_deref(),
@@ -141,7 +141,7 @@ impl Refusal {
     }
 }
 
-fn check_open(fd: i32) -> Result<(), Refusal> {
+pub(crate) fn check_open(fd: i32) -> Result<(), Refusal> {
     if fd < 0 {
         return Err(Refusal::before(Stage::Fds, libc::EBADF));
     }
@@ -242,6 +242,11 @@ fn fork(prepared: &Prepared<'_>, job: &mut Job<'_>) -> Result<Child, Refusal> {
         pid => Pid::from_raw(pid).ok_or_else(|| Refusal::clone(last_errno()))?,
     };
     drop(writer);
+    outcome(pid, reader)
+}
+
+/// Waits for what a child that is a copy reports through the pipe.
+pub(crate) fn outcome(pid: Pid, reader: OwnedFd) -> Result<Child, Refusal> {
     let mut bytes = [0; 8];
     // Nothing comes, and the pipe is closed, when the exec has succeeded (or
     // the child was killed, which its exit status will tell).
@@ -265,6 +270,6 @@ fn reap(pid: Pid) {
     while let Err(Errno::INTR) = waitpid(Some(pid), WaitOptions::empty()) {}
 }
 
-fn last_errno() -> i32 {
+pub(crate) fn last_errno() -> i32 {
     io::Error::last_os_error().raw_os_error().unwrap_or(libc::EAGAIN)
 }

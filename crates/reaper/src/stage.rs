@@ -15,6 +15,8 @@ use crate::Pid;
 pub enum Stage {
     /// In the parent: a string or number that no child could use.
     Prepare,
+    /// In the parent: a copy of a process is wanted that has more threads than the calling one (EBUSY).
+    Threads,
     /// In the parent: no process could be made (EAGAIN: too many processes,
     /// ENOMEM: no memory).
     Clone,
@@ -46,8 +48,9 @@ pub enum Stage {
 
 impl Stage {
     /// In the order of the declaration, so that the position is the number.
-    const ALL: [Stage; 14] = [
+    const ALL: [Stage; 15] = [
         Stage::Prepare,
+        Stage::Threads,
         Stage::Clone,
         Stage::Unshare,
         Stage::Group,
@@ -75,6 +78,7 @@ impl Stage {
     fn verb(self) -> &'static str {
         match self {
             Stage::Prepare => "prepare the start of",
+            Stage::Threads => "copy a process that has several threads for",
             Stage::Clone => "make a process for",
             Stage::Unshare => "unshare the descriptors for",
             Stage::Group => "make a session or process group for",

@@ -51,13 +51,16 @@ struct Shared {
     pid: libc::c_long,
     /// Signals whose byte did not fit into the pipe.
     lost: AtomicU64,
+    arrivals: AtomicU64,
 }
 
 impl Signals {
     /// A pipe without signals.
     pub(crate) fn new() -> io::Result<Signals> {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        let shared = Arc::new(Shared { writer, pid: own_pid(), lost: AtomicU64::new(0) });
+        let shared =
+            Shared { writer, pid: own_pid(), lost: AtomicU64::new(0), arrivals: AtomicU64::new(0) };
+        let shared = Arc::new(shared);
         Ok(Signals { reader, shared, caught: SignalSet::new(), registered: Vec::new() })
     }
 
@@ -83,6 +86,13 @@ impl Signals {
     #[must_use]
     pub fn caught(&self) -> SignalSet {
         self.caught
+    }
+
+    /// How many signals have arrived so far: a load, no system call. When it has not changed since the
+    /// last [`drain`](Signals::drain), there is nothing to drain.
+    #[must_use]
+    pub fn arrivals(&self) -> u64 {
+        self.shared.arrivals.load(Ordering::SeqCst)
     }
 
     /// Appends the signals that arrived since the last call to `signals`, in order and with
@@ -132,6 +142,8 @@ impl Shared {
         let errno = unsafe { *libc::__errno_location() };
         if own_pid() == self.pid {
             self.report(signal);
+            // Last: who sees the number finds the byte.
+            self.arrivals.fetch_add(1, Ordering::SeqCst);
         }
         // SAFETY: as above.
         unsafe { *libc::__errno_location() = errno };
@@ -155,7 +167,7 @@ impl Shared {
 }
 
 /// The pid, asked of the kernel each time: a C library may remember it across a raw clone.
-fn own_pid() -> libc::c_long {
+pub(crate) fn own_pid() -> libc::c_long {
     // SAFETY: getpid takes nothing and cannot fail.
     unsafe { libc::syscall(libc::SYS_getpid) }
 }
@@ -165,7 +177,7 @@ fn own_pid() -> libc::c_long {
 ///
 /// The registry calls sigaction only when it meets a signal for the first time. If the signal was
 /// given another action since, registering once more would catch nothing.
-fn own_handler(signal: Signal, before: Option<usize>) -> io::Result<()> {
+pub(crate) fn own_handler(signal: Signal, before: Option<usize>) -> io::Result<()> {
     let now = action::handler_address(signal)?;
     if let Some(address) = now.filter(|_| now != before) {
         // The registry met the signal for the first time: this is its handler.
@@ -184,4 +196,4 @@ fn own_handler(signal: Signal, before: Option<usize>) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

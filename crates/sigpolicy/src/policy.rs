@@ -87,7 +87,7 @@ impl Policy {
         Ok(signals)
     }
 
-    fn check(&self) -> Result<(), PolicyError> {
+    pub(crate) fn check(&self) -> Result<(), PolicyError> {
         for (set, verb) in [(self.catch, "caught"), (self.ignore, "ignored")] {
             for signal in set {
                 let reason = match signal {
@@ -125,7 +125,7 @@ enum What {
 }
 
 impl PolicyError {
-    fn pipe(error: io::Error) -> PolicyError {
+    pub(crate) fn pipe(error: io::Error) -> PolicyError {
         PolicyError { signal: None, what: What::System("", error) }
     }
 

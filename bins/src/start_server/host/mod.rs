@@ -15,9 +15,9 @@ use reaper::{EventLoop, Key, Machine as _, Moment, Pid, Wakeup};
 use sigpolicy::Signal;
 
 use super::capture::Capture;
-use super::control::{Client, readable};
 use super::environment::Environment;
 use super::machine::{Action, Input, Machine, Settings};
+use crate::control::{Client, readable};
 use crate::daemonize::Launcher;
 use crate::files::{PidFile, StatusFile};
 use crate::footprint::forget_the_start;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use reaper::{Interest, Key, Pid};
 
 use super::{Host, Source};
-use crate::start_server::control::{self, Client, Heard, MOST_CLIENTS, Request};
+use crate::control::{self, Client, Heard, MOST_CLIENTS};
+use crate::start_server::PROGRAM;
 use crate::start_server::machine::{Failure, Input, LAUNCHER, Note, RestartOutcome};
 use crate::start_server::status::{ListenerStatus, Status, WorkerStatus};
 
@@ -15,7 +16,7 @@ const MESSAGES: usize = 64;
 
 impl Host {
     pub(super) fn open_control(&mut self) {
-        match control::open(Pid::own()) {
+        match control::open(PROGRAM, Pid::own()) {
             Ok(control) => self.watch_control(control),
             Err(error) => self.no_control(&error),
         }
@@ -121,11 +122,14 @@ impl Host {
         match client.read(fd) {
             Heard::More => {}
             Heard::Gone => self.dismiss(key),
-            Heard::Request(Request::Restart) => self.feed(Input::Restart(key.as_raw())),
-            Heard::Request(Request::Status) => {
-                control::answer(fd, &self.status().encode());
-                self.dismiss(key);
-            }
+            Heard::Request(request) => match request.as_str() {
+                "restart" => self.feed(Input::Restart(key.as_raw())),
+                "status" => {
+                    control::answer(fd, &self.status().encode());
+                    self.dismiss(key);
+                }
+                _ => self.dismiss(key),
+            },
         }
     }
 

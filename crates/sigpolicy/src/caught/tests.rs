@@ -14,9 +14,15 @@ fn alone() -> MutexGuard<'static, ()> {
 }
 
 /// Raises a signal in this thread; the handler has run when it returns.
-fn raise(signal: Signal) {
+pub(crate) fn raise(signal: Signal) {
     // SAFETY: raise has no preconditions, and every test catches the signal first.
     assert_eq!(unsafe { libc::raise(signal.as_raw()) }, 0);
+}
+
+/// Sends a signal to one thread: only a thread can say what interrupted it.
+pub(crate) fn send<T>(thread: &thread::JoinHandle<T>, signal: Signal) {
+    // SAFETY: the thread has not been joined, as its handle exists.
+    unsafe { libc::pthread_kill(thread.as_pthread_t(), signal.as_raw()) };
 }
 
 fn drained(signals: &mut Signals) -> Vec<Signal> {

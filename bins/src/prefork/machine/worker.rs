@@ -1,0 +1,180 @@
+//! One worker as the machine knows it, and the times at which something is due for it.
+
+use std::time::Duration;
+
+use reaper::{Moment, Pid};
+
+use super::Stage;
+use crate::prefork::config::Conduct;
+use crate::prefork::lines::Limit;
+use crate::prefork::view::{Activity, Id, Source};
+
+/// Between two tries to retire a worker, at first and after [`PATIENT`].
+const RETRY: Duration = Duration::from_millis(20);
+const SLOW_RETRY: Duration = Duration::from_millis(100);
+const PATIENT: Duration = Duration::from_secs(2);
+/// KILL is sent again after this time: a worker in an uninterruptible sleep takes it late.
+pub(super) const KILL_AGAIN: Duration = Duration::from_secs(5);
+/// A worker of which nothing can be told is tried for so long before it gets the plain signal.
+const HIDDEN: Duration = Duration::from_secs(1);
+/// A shrink wish nobody answered is forgotten after this time.
+pub(super) const WISH: Duration = Duration::from_secs(1);
+
+/// Whether a worker is to leave, and how far that has come.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Leave {
+    /// It stays.
+    No,
+    /// It may leave if it is idle; asked then.
+    Wished(Moment),
+    /// It is to leave as soon as it is idle.
+    Retiring { since: Moment, next: Moment },
+    /// It has been told to.
+    Told { since: Moment, nudges: u32, kill_at: Option<Moment>, limit: Duration },
+    /// KILL was sent, and will be again.
+    Killed { again: Moment },
+}
+
+/// What a worker serves at the moment.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Request {
+    pub(super) since: Moment,
+    /// It is in the slow log.
+    pub(super) slow: bool,
+    /// Its worker got the signal of the request timeout.
+    pub(super) soft: Option<Moment>,
+}
+
+/// A living worker.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Worker {
+    pub(super) slot: u32,
+    pub(super) pid: Pid,
+    pub(super) generation: u64,
+    pub(super) since: Moment,
+    pub(super) ready: bool,
+    /// It has said something on NOTIFY_SOCKET: only READY=1 counts then.
+    pub(super) spoke: bool,
+    /// Made by a reload, not yet in the place of an old one.
+    pub(super) joiner: bool,
+    /// It has been seen at work.
+    pub(super) served: bool,
+    /// Somebody here sent it a signal: its death is no failure.
+    pub(super) signalled: bool,
+    /// Looks that were taken to see it come up.
+    pub(super) proofs: u32,
+    pub(super) leave: Leave,
+    /// It leaves because of a limit.
+    pub(super) recycled: bool,
+    pub(super) activity: Activity,
+    pub(super) source: Source,
+    /// When it was last looked at.
+    pub(super) seen: Option<Moment>,
+    pub(super) pss: Option<u64>,
+    pub(super) request: Option<Request>,
+    /// The limit it has reached while it waits for its turn to leave.
+    pub(super) due: Option<Limit>,
+    pub(super) max_requests: Option<u64>,
+    /// When it is too old.
+    pub(super) old_at: Option<Moment>,
+}
+
+/// A start that the host has not answered yet.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Asked {
+    pub(super) id: Id,
+    pub(super) slot: u32,
+    pub(super) generation: u64,
+    pub(super) joiner: bool,
+}
+
+impl Worker {
+    /// It is not on its way out.
+    pub(super) fn stays(&self) -> bool {
+        matches!(self.leave, Leave::No | Leave::Wished(_))
+    }
+
+    /// It takes a seat of the pool.
+    pub(super) fn is_member(&self) -> bool {
+        self.stays() && !self.joiner
+    }
+
+    /// It serves, in the pool or to be.
+    pub(super) fn serves(&self) -> bool {
+        self.stays() && self.ready
+    }
+
+    /// How long it is left alone when it is to leave and is not idle. An event loop sees to its
+    /// own drain, so the plain stop signal is right for it at once.
+    pub(super) fn patience(&self, conduct: &Conduct) -> Duration {
+        match self.source {
+            _ if !self.ready => Duration::ZERO,
+            Source::Sockets => Duration::ZERO,
+            Source::Nothing => HIDDEN.min(conduct.die_timeout),
+            Source::Scoreboard | Source::Syscall => conduct.die_timeout,
+        }
+    }
+
+    /// What was seen of it is too old to go by.
+    pub(super) fn is_stale(&self, now: Moment) -> bool {
+        self.seen.is_none_or(|at| now.saturating_since(at) >= SLOW_RETRY)
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        match self.leave {
+            Leave::No | Leave::Wished(_) if self.ready => Stage::Serving,
+            Leave::No | Leave::Wished(_) => Stage::Starting,
+            Leave::Retiring { .. } | Leave::Told { .. } => Stage::Draining,
+            Leave::Killed { .. } => Stage::Killed,
+        }
+    }
+
+    /// The look that tells soonest whether it has come up.
+    pub(super) fn proof_at(&self) -> Option<Moment> {
+        if self.ready || self.spoke || !self.stays() {
+            return None;
+        }
+        let millis = match self.proofs {
+            0..=5 => 2_u64.checked_shl(self.proofs).unwrap_or(100),
+            later => u64::from(later.saturating_sub(5)).saturating_mul(100),
+        };
+        Some(self.since.saturating_add(Duration::from_millis(millis)))
+    }
+
+    /// When its start is decided: it counts as ready without a word, or it has had its time.
+    pub(super) fn decided_at(&self, conduct: &Conduct) -> Option<Moment> {
+        if self.ready || !self.stays() {
+            return None;
+        }
+        let limit = if self.spoke { conduct.start_timeout } else { conduct.ready_after };
+        Some(self.since.saturating_add(limit))
+    }
+
+    /// What is due next on its way out.
+    pub(super) fn leave_at(&self, conduct: &Conduct) -> Option<Moment> {
+        match self.leave {
+            Leave::No | Leave::Wished(_) => None,
+            Leave::Retiring { since, next } => {
+                Some(next.min(since.saturating_add(self.patience(conduct))))
+            }
+            Leave::Told { since, nudges, kill_at, .. } => {
+                let nudge = nudge_at(since, nudges);
+                Some(kill_at.map_or(nudge, |at| at.min(nudge)))
+            }
+            Leave::Killed { again } => Some(again),
+        }
+    }
+}
+
+/// When to try again to retire a worker that was to leave at `since`.
+pub(super) fn retry_at(since: Moment, now: Moment) -> Moment {
+    let patient = now.saturating_since(since) >= PATIENT;
+    now.saturating_add(if patient { SLOW_RETRY } else { RETRY })
+}
+
+/// The nudge after so many: each 10 ms for 300 ms, then each 250 ms.
+pub(super) fn nudge_at(since: Moment, nudges: u32) -> Moment {
+    let quick = u64::from(nudges.saturating_add(1).min(30)).saturating_mul(10);
+    let slow = u64::from(nudges.saturating_sub(29)).saturating_mul(250);
+    since.saturating_add(Duration::from_millis(quick.saturating_add(slow)))
+}

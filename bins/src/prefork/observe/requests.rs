@@ -1,0 +1,45 @@
+//! Listeners one by one, and how to tell one request of a worker from the next.
+
+use fdpass::SocketKind;
+use reaper::Pid;
+use rustix::process::{PidfdFlags, pidfd_open};
+use std::os::fd::AsFd;
+
+use super::{Observer, connections, queue};
+use crate::sockets::Sockets;
+
+impl Observer {
+    /// What [`queue`](Observer::queue) adds up: of each listener how many connections wait and how
+    /// many may.
+    pub fn queues(&mut self, sockets: &Sockets) -> Vec<Option<(u32, u32)>> {
+        let of = |(listener, at): (&fdpass::Listener, i32)| match listener.kind() {
+            kind if !kind.accepts() => None,
+            SocketKind::Tcp => queue::tcp(listener.as_fd()).ok(),
+            _ => {
+                let inode = self.places.iter().find(|place| place.at == at)?.inode;
+                self.unix_queue(inode)
+            }
+        };
+        sockets.listeners().map(of).collect()
+    }
+
+    /// The connection that a worker serves, by its inode number: as long as that is the same, it is
+    /// the same request, as far as anybody outside can tell. Costs as much as
+    /// [`activity`](Observer::activity) at its most.
+    pub fn connection(&mut self, pid: Pid) -> Option<u64> {
+        let known = self.known.get(&pid)?;
+        let number = rustix::process::Pid::from_raw(pid.as_raw())?;
+        let pidfd = pidfd_open(number, PidfdFlags::empty()).ok()?;
+        let mut found = None;
+        let looked = known.process.sockets(|fd, inode| {
+            let other = known.strangers.contains(&inode)
+                || self.places.iter().any(|place| place.inode == inode);
+            if !other && connections::is_ours(pidfd.as_fd(), fd, &self.places).unwrap_or(false) {
+                found = Some(inode);
+            }
+            found.is_none()
+        });
+        looked.ok()?;
+        found
+    }
+}
