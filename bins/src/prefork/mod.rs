@@ -5,6 +5,7 @@
 //! Parallel::Prefork do; `docs/differences.md` lists where it is not so.
 
 pub mod args;
+mod builder;
 mod callbacks;
 pub mod client;
 mod client_gone;
@@ -25,8 +26,11 @@ mod title;
 pub mod top;
 pub mod view;
 mod watch;
+mod worker;
 
+pub use builder::Prefork;
 pub use callbacks::Disconnect;
+pub use worker::{Idle, Listening, Request, Serving, Slate, Stream, Worker};
 
 /// What messages, the command line and the control socket call the program.
 pub(crate) const PROGRAM: &str = "prefork-run";

@@ -5,7 +5,7 @@ use fdpass::FdPlan;
 use reaper::{Child, EventLoop, Exit, Image, Interest, Limit, Resource, Setup, Wakeup, spawn};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Rlimit, getpid, kill_process, setrlimit};
+use rustix::process::{Rlimit, WaitId, WaitIdOptions, getpid, kill_process, setrlimit, waitid};
 use sigpolicy::{Policy, Signal, Signals};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -118,6 +118,26 @@ fn an_idle_loop_sleeps_until_its_deadline() {
     assert_eq!(wakeups, [Wakeup::Deadline]);
     let slept = times_slept() - before;
     assert!((1..=3).contains(&slept), "slept {slept} times in one idle wait");
+}
+
+/// A stopped child is none that ended, neither for the loop nor for its search for orphans.
+#[test]
+fn a_loop_with_a_stopped_child_sleeps() {
+    let _alone = alone();
+    let mut events = EventLoop::new(catching(&[Signal::USR1])).unwrap();
+    events.reap_orphans(true);
+    let key = events.child(shell("kill -STOP $$; exit 4"));
+    let id = WaitId::PidFd(events.get(key).unwrap().pidfd().unwrap());
+    waitid(id, WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT).unwrap().unwrap();
+    let mut wakeups = Vec::new();
+    let before = times_slept();
+    let deadline = events.now() + Duration::from_millis(100);
+    events.wait(Some(deadline), &mut wakeups).unwrap();
+    assert_eq!(wakeups, [Wakeup::Deadline]);
+    let slept = times_slept() - before;
+    assert!((1..=3).contains(&slept), "slept {slept} times in one idle wait");
+    events.signal(key, Signal::CONT).unwrap();
+    assert_eq!(next(&mut events), [Wakeup::Exited(key, Exit::from_code(4))]);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The one place in which a worker waits for a request, for a signal, and for the end of its manager.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -67,6 +66,7 @@ pub enum Waited {
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug)]
 pub struct Window {
     epoll: OwnedFd,
     signals: Signals,
@@ -76,7 +76,6 @@ pub struct Window {
     listeners: Vec<OwnedFd>,
     life: Option<OwnedFd>,
     parent: Option<(Pid, Option<OwnedFd>)>,
-    events: Vec<Event>,
     hold: bool,
 }
 
@@ -101,7 +100,6 @@ impl Window {
             listeners: Vec::new(),
             life: None,
             parent: None,
-            events: Vec::new(),
             hold: false,
         };
         mask::set(window.caught().iter().fold(mask::current(), SignalSet::without));
@@ -215,16 +213,16 @@ impl Window {
     }
 
     fn sleep(&mut self) -> io::Result<Waited> {
+        // As many as there can be, so that none waits behind others that are always ready.
+        let mut events: Vec<Event> = Vec::with_capacity(self.listeners.len().saturating_add(3));
         loop {
-            self.events.clear();
-            // As many as there can be, so that none waits behind others that are always ready.
-            self.events.reserve(self.listeners.len().saturating_add(3));
-            let room = rustix::buffer::spare_capacity(&mut self.events);
+            events.clear();
+            let room = rustix::buffer::spare_capacity(&mut events);
             match epoll::wait(&self.epoll, room, None) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
-            let keys = || self.events.iter().map(|event| event.data.u64());
+            let keys = || events.iter().map(|event| event.data.u64());
             if let Some(index) = keys().find_map(listener_index) {
                 return Ok(Waited::Ready(index));
             }
@@ -245,14 +243,6 @@ impl Window {
         let mut arrived = Vec::new();
         self.signals.drain(&mut arrived);
         self.waiting.extend(arrived);
-    }
-}
-
-impl fmt::Debug for Window {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("Window");
-        shown.field("signals", &self.signals).field("listeners", &self.listeners);
-        shown.field("waiting", &self.waiting).field("parent", &self.parent).finish_non_exhaustive()
     }
 }
 

@@ -108,12 +108,6 @@ impl Observer {
         Self { places, known: HashMap::new(), diag: None }
     }
 
-    /// The listeners.
-    #[must_use]
-    pub fn places(&self) -> &[Place] {
-        &self.places
-    }
-
     /// How many connections wait to be accepted, and how many may, of all listeners together;
     /// `None` if one of them cannot be asked, or no connections are accepted at all. Each listener
     /// can hold one more than its limit. Sockets for datagrams do not count: they do not tell.

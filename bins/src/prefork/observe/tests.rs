@@ -32,7 +32,7 @@ fn a_blocking_worker_from_idle_to_busy_and_back() {
     for listener in 0..2 {
         let worker = Worker::start(BLOCKING, &sockets, &[listener]);
         let mut observer = Observer::new(&sockets);
-        assert_eq!(observer.places().len(), 2);
+        assert_eq!(observer.places.len(), 2);
         until("accepting", || observer.doing(worker.pid()) == Doing::Accepting);
         assert_eq!(observer.activity(worker.pid()), IDLE);
 

@@ -50,15 +50,23 @@ pub(super) struct Growth {
     counted: Option<(Moment, u32)>,
     /// The last growth of any kind.
     grew_at: Option<Moment>,
-    /// The queue at the last growth under pressure.
+    /// The queue at the last growth under pressure, and how many workers that was.
     pressed_queue: u32,
+    pressed_step: u32,
     /// When the spawn bucket is full.
     full_at: Moment,
 }
 
 impl Growth {
     pub(super) fn new() -> Growth {
-        Growth { rate: 1, counted: None, grew_at: None, pressed_queue: 0, full_at: Moment::ZERO }
+        Growth {
+            rate: 1,
+            counted: None,
+            grew_at: None,
+            pressed_queue: 0,
+            pressed_step: 0,
+            full_at: Moment::ZERO,
+        }
     }
 
     /// What the look shows to be missing.
@@ -72,7 +80,7 @@ impl Growth {
         }
         let hot = look.pressure.is_some_and(|pressure| pressure > limit);
         if !hot {
-            self.pressed_queue = 0;
+            (self.pressed_queue, self.pressed_step) = (0, 0);
         }
         // Where the queue cannot be seen, a connection that arrived may be waiting if nobody is there to take it.
         let unseen = u32::from(look.queue.is_none() && look.arrived && available == 0);
@@ -88,7 +96,8 @@ impl Growth {
             need.wish = lack;
         } else if hot {
             let starving = waiting > 0 || (look.queue.is_none() && available == 0);
-            need.wish = lack.max(u32::from(starving && self.pressed(now, queue)));
+            let step = if starving { self.pressed(now, queue) } else { 0 };
+            need.wish = lack.max(step.min(waiting.max(1)));
             need.shortage = need.wish;
         } else if look.queue.is_some() || look.arrived {
             need.wish = shortage.max(lack);
@@ -101,10 +110,18 @@ impl Growth {
         need
     }
 
-    /// Whether one more worker may be tried although the processors are busy.
-    fn pressed(&self, now: Moment, queue: u32) -> bool {
-        let pause = if queue > self.pressed_queue { TICK } else { SECOND };
-        self.grew_at.is_none_or(|last| now >= last.saturating_add(pause))
+    /// How many more workers may be tried although the processors are busy. As long as the last ones
+    /// made the queue shorter, what they do is waiting rather than computing, and twice as many
+    /// follow; if they did not, it is one at a time, and a rare one when nothing changes at all.
+    fn pressed(&mut self, now: Moment, queue: u32) -> u32 {
+        let pause = if queue == self.pressed_queue { SECOND } else { TICK };
+        if self.grew_at.is_some_and(|last| now < last.saturating_add(pause)) {
+            return 0;
+        }
+        let helped = queue < self.pressed_queue;
+        let step = if helped { self.pressed_step.saturating_mul(2).min(MOST_COUNTED) } else { 1 };
+        self.pressed_step = step.max(1);
+        self.pressed_step
     }
 
     /// What of `wish` memory and the spawn rate allow; it is taken from the bucket.

@@ -17,9 +17,10 @@
 //! * `max_workers` and `max_memory` always, and `max_spawn_rate`: a bucket that holds one second's
 //!   worth of starts.
 //! * CPU pressure above `max_pressure`: spares are not refilled, for nobody waits for them. For
-//!   connections that wait there is one more worker a tenth of a second while the queue becomes
-//!   longer, and one a second while it does not: workers that fight for a processor serve no more
-//!   by being more, but a pool whose workers all wait for something else must not starve.
+//!   connections that wait there are 1, 2, 4 … 32 more workers a tenth of a second as long as each
+//!   step makes the queue shorter, one while it becomes longer nevertheless, and one a second while
+//!   it stays as it is: workers that fight for a processor serve no more by being more, but a pool
+//!   whose workers all wait for something else must not starve.
 //! * A pool of which nothing but the queue can be seen (every worker [unknown](Look::unknown))
 //!   follows the queue alone. It would reach `max_workers` otherwise, its idle workers being
 //!   counted as busy ones.

@@ -85,10 +85,16 @@ impl Inherited {
         let lookup = |name: &str| std::env::var_os(name).filter(|_| name.starts_with("LISTEN_"));
         let passed = resolve(lookup, std::process::id())?;
         if passed.source == Source::Nothing {
-            return Ok(Inherited { source: Source::Nothing, sockets: Vec::new() });
+            return Ok(Inherited::none());
         }
         // SAFETY: the caller vouches for the descriptors named by the environment.
         unsafe { adopt(passed) }
+    }
+
+    /// No sockets: for a process that looks for none.
+    #[must_use]
+    pub fn none() -> Inherited {
+        Inherited { source: Source::Nothing, sockets: Vec::new() }
     }
 
     /// Which convention the sockets came by.

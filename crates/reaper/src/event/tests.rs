@@ -6,6 +6,7 @@ use crate::{Image, Setup, spawn};
 use fdpass::FdPlan;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 use std::collections::HashMap;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -132,6 +133,33 @@ fn a_status_that_somebody_else_took() {
         let key = events.child(if overflow { without_pidfd(child) } else { child });
         assert_eq!(now_ready(&mut events), [Wakeup::Exited(key, Exit::from_raw(-1))]);
         assert_eq!(events.children(), 0);
+    }
+}
+
+/// Stopping and going on send SIGCHLD, too.
+#[test]
+fn a_stopped_child_is_alive() {
+    let mut events = event_loop();
+    for overflow in [false, true] {
+        let (hold, release) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let child = held("exit 3", &hold);
+        let key = events.child(if overflow { without_pidfd(child) } else { child });
+        for _ in 0..3 {
+            events.signal(key, Signal::STOP).unwrap();
+            let pid = events.get(key).unwrap().pid().to_rustix().unwrap();
+            waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT)
+                .unwrap()
+                .unwrap();
+            assert!(now_ready(&mut events).is_empty());
+            events.signal(key, Signal::CONT).unwrap();
+            waitid(WaitId::Pid(pid), WaitIdOptions::CONTINUED | WaitIdOptions::NOWAIT)
+                .unwrap()
+                .unwrap();
+            assert!(now_ready(&mut events).is_empty());
+        }
+        assert_eq!(events.children(), 1);
+        drop(release);
+        assert_eq!(next(&mut events), [Wakeup::Exited(key, Exit::from_code(3))]);
     }
 }
 

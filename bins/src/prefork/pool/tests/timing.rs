@@ -45,23 +45,25 @@ fn growth_by_counting_does_not_make_more_than_may_be_idle() {
 }
 
 #[test]
-fn under_pressure_a_longer_queue_gets_one_a_tick_and_another_one_a_second() {
+fn under_pressure_a_shorter_queue_gets_twice_as_many_and_an_unchanged_one_few() {
     let mut pool = begun(spare(2, 6));
     let hot = |queue, busy| Look { pressure: Some(99), ..waiting(queue, calm(0, busy)) };
     let looks = [
-        (1000, hot(5, 5)),
+        (1000, hot(9, 5)),
         (1050, hot(9, 6)),
         (1100, hot(9, 6)),
-        (1200, hot(9, 7)),
-        (2099, hot(8, 7)),
+        (2000, hot(9, 6)), // a second without any effect
         (2100, hot(8, 7)),
-        (2200, hot(12, 8)),
+        (2150, hot(6, 9)),
+        (2200, hot(6, 9)),
+        (2300, hot(2, 13)), // no more than wait
+        (2400, hot(12, 15)),
     ];
-    let one = Want::Grow(1);
-    let no = Want::Stay;
-    assert_eq!(wants(&mut pool, &looks), [one, no, one, no, no, one, one]);
+    let (one, no) = (Want::Grow(1), Want::Stay);
+    let [two, four] = [2, 4].map(Want::Grow);
+    assert_eq!(wants(&mut pool, &looks), [one, no, no, one, two, no, four, two, one]);
     let cool = waiting(12, calm(0, 9));
-    assert_eq!(pool.decide(ms(2201), &cool).want, Want::Grow(14), "the pressure has gone");
+    assert_eq!(pool.decide(ms(2401), &cool).want, Want::Grow(14), "the pressure has gone");
 }
 
 #[test]
