@@ -176,10 +176,8 @@ fn held(path: &Path, file: &File) -> Failed {
         Some(pid) => format!("process {pid}"),
         None => "another process that has not written its pid yet".to_owned(),
     };
-    let text = format!(
-        "the pid file {} is held by {holder}: is another start_server running?",
-        path.display()
-    );
+    let text =
+        format!("the pid file {} is held by {holder}: is it running already?", path.display());
     Failed::new(text, 11)
 }
 
