@@ -380,6 +380,7 @@ impl Prefork {
             hold: self.hold,
             max_requests: config.limits.max_requests,
             jitter: config.limits.max_requests_jitter,
+            name: config.title.clone(),
             own,
         };
         if config.pool.size == Size::Fixed(0) {

@@ -50,6 +50,8 @@ pub enum Line {
     Ready(Pid),
     /// It has left because it was told to, or with success.
     Left(Pid, Exit),
+    /// It has left with success before anything showed that it serves.
+    LeftEarly(Pid, Exit),
     /// It has died by itself.
     Died(Pid, Exit),
     /// It spoke on NOTIFY_SOCKET and never became ready.
@@ -179,7 +181,10 @@ impl Line {
     /// vain may be told.
     #[must_use]
     pub fn is_failure(&self) -> bool {
-        matches!(self, Self::CannotStart(_) | Self::Died(..) | Self::NotReady(..))
+        matches!(
+            self,
+            Self::CannotStart(_) | Self::LeftEarly(..) | Self::Died(..) | Self::NotReady(..)
+        )
     }
 }
 
@@ -191,6 +196,9 @@ impl fmt::Display for Line {
             }
             Self::Ready(pid) => write!(f, "worker {pid} is ready"),
             Self::Left(pid, exit) => write!(f, "worker {pid} left, status:{}", exit.raw()),
+            Self::LeftEarly(pid, exit) => {
+                write!(f, "worker {pid} left before it was ready, status:{}", exit.raw())
+            }
             Self::Died(pid, exit) => write!(f, "worker {pid} died with status:{}", exit.raw()),
             Self::NotReady(pid, limit) => write!(
                 f,

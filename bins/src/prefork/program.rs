@@ -54,6 +54,11 @@ impl Program {
         let sockets = order.sockets;
         let mut plan = sockets.plan().map_err(|error| text(&error))?;
         let mut own = sockets.variables();
+        // gunicorn 20.1 takes the same descriptor twice if it is told twice.
+        let told = self.args.iter().any(|arg| names_a_descriptor(arg));
+        if told {
+            own.retain(|(name, _)| !name.starts_with("LISTEN_"));
+        }
         own.extend(einhorn(sockets));
         own.push(("PREFORK_SLOT", order.slot.to_string().into()));
         own.push(("PREFORK_GENERATION", order.generation.to_string().into()));
@@ -81,7 +86,7 @@ impl Program {
         let args = fill(&self.args, sockets, order.slot)?;
         let mut image =
             Image::new(&self.program, args, self.environment(own)).map_err(|error| text(&error))?;
-        if sockets.speaks_systemd() {
+        if sockets.speaks_systemd() && !told {
             image = image.env_own_pid("LISTEN_PID");
         }
         let mut setup = Setup::new()
@@ -205,30 +210,56 @@ fn port(address: &str) -> Option<u16> {
     if address.starts_with(['/', '@']) { None } else { address.rsplit_once(':')?.1.parse().ok() }
 }
 
+/// Whether an argument is to hold a listener's number.
+fn names_a_descriptor(arg: &OsStr) -> bool {
+    pieces(arg).iter().any(|piece| matches!(piece, Piece::Place(Place::Fd, _)))
+}
+
 fn fill_one(arg: &OsStr, places: &[(i32, Option<u16>)], slot: u32) -> Result<OsString, String> {
-    let mut rest = arg.as_bytes();
-    let mut filled = Vec::with_capacity(rest.len());
-    while let Some((&first, after)) = rest.split_first() {
-        let quoted = rest.strip_prefix(b"{{").and_then(|inner| cut(inner, b"}}"));
-        if let Some((word, _, left)) = quoted {
-            filled.push(b'{');
-            filled.extend(word);
-            filled.push(b'}');
-            rest = left;
-        } else if let Some((_, (what, index), left)) =
-            rest.strip_prefix(b"{").and_then(|inner| cut(inner, b"}"))
-        {
-            let text = value_of(what, index, places, slot).ok_or_else(|| {
-                format!("no listener for {{{}}} in the worker's arguments", shown(what, index))
-            })?;
-            filled.extend(text.into_bytes());
-            rest = left;
-        } else {
-            filled.push(first);
-            rest = after;
+    let mut filled = Vec::with_capacity(arg.len());
+    for piece in pieces(arg) {
+        match piece {
+            Piece::Literal(bytes) => filled.extend(bytes),
+            Piece::Place(what, index) => {
+                let text = value_of(what, index, places, slot).ok_or_else(|| {
+                    format!("no listener for {{{}}} in the worker's arguments", shown(what, index))
+                })?;
+                filled.extend(text.into_bytes());
+            }
         }
     }
     Ok(OsString::from_vec(filled))
+}
+
+/// A part of an argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece<'t> {
+    Literal(&'t [u8]),
+    Place(Place, usize),
+}
+
+fn pieces(arg: &OsStr) -> Vec<Piece<'_>> {
+    let mut rest = arg.as_bytes();
+    let mut pieces = Vec::new();
+    while let Some((first, after)) = rest.split_at_checked(1) {
+        let quoted = rest.strip_prefix(b"{{").and_then(|inner| cut(inner, b"}}"));
+        let plain = rest.strip_prefix(b"{").and_then(|inner| cut(inner, b"}"));
+        rest = match (quoted, plain) {
+            (Some((word, _, left)), _) => {
+                pieces.extend([b"{", word, b"}"].map(Piece::Literal));
+                left
+            }
+            (None, Some((_, (what, index), left))) => {
+                pieces.push(Piece::Place(what, index));
+                left
+            }
+            (None, None) => {
+                pieces.push(Piece::Literal(first));
+                after
+            }
+        };
+    }
+    pieces
 }
 
 /// A word, what it stands for, and what follows it.
@@ -313,6 +344,13 @@ mod tests {
         assert!(fill("{fd2}").is_err());
         let odd = OsStr::from_bytes(b"\xff{slot}");
         assert_eq!(fill_one(odd, &places, 1).unwrap().as_bytes(), b"\xff1");
+    }
+
+    #[test]
+    fn descriptors_that_are_named() {
+        let named = |text: &str| names_a_descriptor(OsStr::new(text));
+        assert!(named("fd://{fd}") && named("{fd7}"));
+        assert!(!named("{{fd}}") && !named("{port}") && !named("fd"));
     }
 
     #[test]

@@ -173,6 +173,11 @@ impl Host {
     }
 
     pub(super) fn worker_exited(&mut self, id: Id, exit: Exit) {
+        // What it did since the last look is still in its slot.
+        if self.board.is_some() {
+            let view = self.see(false);
+            self.feed(Input::Looked(view));
+        }
         let Some(process) = self.state.workers.remove(&id) else { return };
         // What it started and did not wait for goes with it.
         end_group(process.pid);

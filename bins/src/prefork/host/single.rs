@@ -1,13 +1,12 @@
 //! `--workers=0`: no pool. The worker takes the manager's place, with the same
-//! sockets, environment and identity, and gets the signals itself.
+//! sockets, environment and identity, and gets the signals itself. What needs a
+//! manager (pid file, control socket, scoreboard) the command line refuses.
 
 use std::os::fd::AsFd;
 
-use reaper::Pid;
-
 use super::start::append;
 use crate::birth::Birth;
-use crate::files::{Failed, PidFile};
+use crate::files::Failed;
 use crate::log::Log;
 use crate::prefork::config::Config;
 use crate::prefork::hooks::{Facts, run_and_wait};
@@ -27,7 +26,6 @@ pub(crate) fn run_single(config: Config, birth: Birth, program: Program) -> Resu
     let bind = bind_options(config.backlog, config.path_mode, config.path_owner.as_deref())?;
     let log = Log::open(config.error_log.as_ref(), &birth.variables)?;
     let access_log = config.access_log.as_deref().map(append).transpose()?;
-    let mut pid_file = config.pid_file.as_deref().map(PidFile::lock).transpose()?;
     let Birth { inherited, passing, ignored, mask, variables } = birth;
     let (sockets, notes) = Sockets::open(&config.listeners, &bind, inherited, &passing)?;
     complain(&notes);
@@ -45,10 +43,7 @@ pub(crate) fn run_single(config: Config, birth: Birth, program: Program) -> Resu
         mask,
         open_files: None,
     };
-    let mut become_worker = || -> Result<u8, Failed> {
-        if let Some(pid_file) = &mut pid_file {
-            pid_file.write(Pid::own())?;
-        }
+    let become_worker = || -> Result<u8, Failed> {
         log.install().map_err(|error| Failed::io("failed to dup STDERR to the log", &error))?;
         if let Some(command) = &config.hooks.after_init {
             let facts = Facts::of("after-init").into_vec();
@@ -59,10 +54,5 @@ pub(crate) fn run_single(config: Config, birth: Birth, program: Program) -> Resu
         let code = u8::try_from(error.errno()).unwrap_or(255);
         Err(Failed::new(error.to_string(), code))
     };
-    become_worker().inspect_err(|_| {
-        sockets.unlink();
-        if let Some(pid_file) = config.pid_file.as_deref() {
-            let _ = std::fs::remove_file(pid_file);
-        }
-    })
+    become_worker().inspect_err(|_| sockets.unlink())
 }

@@ -76,9 +76,14 @@ pub(crate) fn run(
         Ok(opened) => opened,
         Err(failed) => return Err(undo(None, pid_file, failed)),
     };
-    if config.fcgi && sockets.listeners().next().is_none() {
-        let failed = Failed::new("--fcgi needs a listener: give --listen or --path", 255);
-        return Err(undo(Some(&sockets), pid_file, failed));
+    let needs = match config.pool.size {
+        Size::OnDemand => Some("--on-demand"),
+        _ if config.fcgi => Some("--fcgi"),
+        Size::Fixed(_) | Size::Spare { .. } => None,
+    };
+    if let Some(option) = needs.filter(|_| sockets.listeners().next().is_none()) {
+        let text = format!("{option} needs a listener: give --listen or --path");
+        return Err(undo(Some(&sockets), pid_file, Failed::new(text, 255)));
     }
     complain(&notes);
     let launcher = if config.daemonize {

@@ -11,6 +11,7 @@ impl Host {
     pub(super) fn status(&mut self) -> Status {
         let view = self.see(false);
         let summary = self.machine.summary();
+        let rules = self.machine.rules();
         let now = self.events.now();
         let uptime = now.saturating_since(self.state.begun);
         let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
@@ -33,8 +34,8 @@ impl Host {
                 command: Some(command.join(" ")).filter(|command| !command.is_empty()),
             },
             pool: PoolStatus {
-                rule: self.config.pool.text(),
-                max_workers: self.config.pool.max_workers,
+                rule: rules.text(),
+                max_workers: rules.max_workers,
                 pressure: view.pressure,
                 ..PoolStatus::default()
             },

@@ -14,6 +14,7 @@ fn each_line_is_a_sentence() {
         (Line::Starting(pid(7), 0, 1), "starting worker 7 (slot 0, generation 1)"),
         (Line::Ready(pid(7)), "worker 7 is ready"),
         (Line::Left(pid(7), exit(0)), "worker 7 left, status:0"),
+        (Line::LeftEarly(pid(7), exit(0)), "worker 7 left before it was ready, status:0"),
         (Line::Died(pid(7), exit(256)), "worker 7 died with status:256"),
         (
             Line::NotReady(pid(7), secs(60)),
@@ -91,4 +92,13 @@ fn each_line_is_a_sentence() {
     for (line, text) in expect {
         assert_eq!(line.to_string(), text);
     }
+}
+
+#[test]
+fn what_a_launcher_may_be_told() {
+    let exit = Exit::from_raw(0);
+    assert!(Line::CannotStart("no".into()).is_failure());
+    assert!(Line::LeftEarly(pid(7), exit).is_failure());
+    assert!(!Line::Left(pid(7), exit).is_failure());
+    assert!(!Line::GaveUp(3).is_failure(), "it would hide the reason");
 }

@@ -17,11 +17,13 @@ const STABLE: Duration = Duration::from_secs(1);
 
 impl Machine {
     pub(super) fn exited(&mut self, now: Moment, id: Id, exit: Exit, out: &mut Vec<Action>) {
-        if self.take_asked(id).is_some() {
+        if let Some(asked) = self.take_asked(id) {
             // Its end overtook the news of its start.
             self.reaped = self.reaped.saturating_add(1);
             self.dirty = true;
-            if self.phase == Phase::Running {
+            if asked.joiner {
+                self.joiner_failed(now, format!("a new worker died, {exit}"), true, out);
+            } else if self.phase == Phase::Running {
                 self.failed_start(now, now, out);
             }
             return;
@@ -34,10 +36,12 @@ impl Machine {
         if if ours { exit.code().is_some_and(|code| code != 0) } else { !exit.success() } {
             self.failed = self.failed.saturating_add(1);
         }
-        out.push(Action::Log(if told || exit.success() {
-            Line::Left(worker.pid, exit)
-        } else {
-            Line::Died(worker.pid, exit)
+        let pid = worker.pid;
+        out.push(Action::Log(match (told, exit.success()) {
+            (true, _) => Line::Left(pid, exit),
+            (false, true) if worker.ready => Line::Left(pid, exit),
+            (false, true) => Line::LeftEarly(pid, exit),
+            (false, false) => Line::Died(pid, exit),
         }));
         if told || self.phase != Phase::Running {
             return;

@@ -26,6 +26,9 @@ mod types;
 mod view;
 mod worker;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use reaper::Moment;

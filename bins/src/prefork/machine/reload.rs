@@ -2,7 +2,7 @@
 
 use reaper::Moment;
 
-use super::{Action, Cause, Client, Id, Line, Machine, Notice, Phase, Reload, Size, Worker};
+use super::{Action, Cause, Client, Id, Line, Machine, Notice, Phase, Reload, Worker};
 
 /// Failures of new workers in a row after which a reload keeps the rest of the old ones.
 pub(super) const ATTEMPTS: u32 = 3;
@@ -98,8 +98,7 @@ impl Machine {
         match run.way {
             Reload::All => {
                 let new = |(id, worker): (&Id, &Worker)| *id >= mark && worker.serves();
-                let on_demand = self.policy.pool.size == Size::OnDemand;
-                if on_demand || self.workers.iter().any(new) {
+                if self.pool.target() == 0 || self.workers.iter().any(new) {
                     self.end_reload(now, out);
                 } else if self.pending.is_some() && self.young > 0 && self.serving() == 0 {
                     let text = "the new workers do not come up".to_owned();

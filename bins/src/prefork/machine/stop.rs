@@ -84,12 +84,17 @@ impl Machine {
                     self.stop_all(now, cause, out);
                 }
             }
-            (Level::Term, Level::Term, Cause::Received(_)) => {
+            (Level::Term, Level::Term, Cause::Received(_))
+                if matches!(stop.cause, Cause::Received(_)) =>
+            {
                 stop.level = Level::Kill;
                 self.phase = Phase::Stopping;
                 self.kill_all(now, cause, out);
             }
             (_, _, Cause::Received(signal)) => {
+                if level == Level::Term {
+                    stop.cause = cause;
+                }
                 out.push(Action::Log(Line::WhileStopping(signal)));
             }
             _ => {}

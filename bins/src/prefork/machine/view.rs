@@ -1,5 +1,7 @@
 //! What can be asked of the machine.
 
+use crate::prefork::config::{PoolRules, Size};
+
 use super::{Action, Id, Machine, Member, Notice, Phase, Summary};
 
 impl Machine {
@@ -30,6 +32,17 @@ impl Machine {
             reloading: self.reload.is_some(),
             stopping: self.stop.is_some(),
         }
+    }
+
+    /// How many workers there are to be now, after all that was added and removed.
+    #[must_use]
+    pub fn rules(&self) -> PoolRules {
+        let mut rules = self.policy.pool.clone();
+        match rules.size {
+            Size::Fixed(_) => rules.size = Size::Fixed(self.pool.target()),
+            Size::Spare { .. } | Size::OnDemand => rules.max_workers = self.pool.ceiling(),
+        }
+        rules
     }
 
     /// The living worker in this slot.

@@ -15,7 +15,8 @@ const SLOW_RETRY: Duration = Duration::from_millis(100);
 const PATIENT: Duration = Duration::from_secs(2);
 /// KILL is sent again after this time: a worker in an uninterruptible sleep takes it late.
 pub(super) const KILL_AGAIN: Duration = Duration::from_secs(5);
-/// A worker of which nothing can be told is tried for so long before it gets the plain signal.
+/// An event loop, or a worker of which nothing can be told, is tried for so long before it gets
+/// the plain signal.
 const HIDDEN: Duration = Duration::from_secs(1);
 /// A shrink wish nobody answered is forgotten after this time.
 pub(super) const WISH: Duration = Duration::from_secs(1);
@@ -104,13 +105,14 @@ impl Worker {
         self.stays() && self.ready
     }
 
-    /// How long it is left alone when it is to leave and is not idle. An event loop sees to its
-    /// own drain, so the plain stop signal is right for it at once.
+    /// How long it is left alone when it is to leave and is not idle. An event loop with
+    /// connections may never be, and sees to its own drain: the plain stop signal is right for it
+    /// at once.
     pub(super) fn patience(&self, conduct: &Conduct) -> Duration {
         match self.source {
             _ if !self.ready => Duration::ZERO,
-            Source::Sockets => Duration::ZERO,
-            Source::Nothing => HIDDEN.min(conduct.die_timeout),
+            Source::Sockets if self.activity != Activity::Idle => Duration::ZERO,
+            Source::Nothing | Source::Sockets => HIDDEN.min(conduct.die_timeout),
             Source::Scoreboard | Source::Syscall => conduct.die_timeout,
         }
     }

@@ -17,7 +17,7 @@ use super::Place;
 use super::process::Process;
 use reaper::Pid;
 
-/// About 10 µs, and 3 µs for each descriptor. `strangers` are sockets found before to be none of
+/// About 10 µs, and 4 µs for each descriptor. `strangers` are sockets found before to be none of
 /// ours, by inode number: they are not asked again.
 ///
 /// # Errors

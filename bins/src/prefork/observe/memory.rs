@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use super::process::text;
 use crate::prefork::view::Memory;
 
-/// By `smaps_rollup`, about 10 µs per MB; where that may not be read, by `status`, which tells only
+/// By `smaps_rollup`, about 20 µs per MB; where that may not be read, by `status`, which tells only
 /// what is resident: then all of it counts as shared and so exceeds no limit but that of `rss`.
 pub(super) fn read(process: &OwnedFd) -> io::Result<Memory> {
     let refused = match text(process, "smaps_rollup").map(|text| rollup(&text)) {

@@ -140,7 +140,7 @@ impl Observer {
         queue
     }
 
-    /// What a worker does at the moment: about 5 µs, and 8 µs for each thread if there are several.
+    /// What a worker does at the moment: 4 to 8 µs, and 15 µs for each thread if there are several.
     ///
     /// Of a worker that is stopped, or was until a moment ago, it says what it did then or was just
     /// done with.
@@ -154,7 +154,7 @@ impl Observer {
     /// after it was seen there once, any other is busy. Where that is not clear (several threads, an
     /// event loop, workers that take turns by a lock), it is busy while it holds a connection that
     /// came through one of our listeners; so is an event loop with connections kept alive. That
-    /// needs Linux 5.6 and takes 10 µs more, and 3 µs for each of its descriptors.
+    /// needs Linux 5.6 and takes 10 µs more, and 4 µs for each of its descriptors.
     pub fn activity(&mut self, pid: Pid) -> (Activity, Source) {
         let (doing, alone) = self.look(pid);
         let Some(known) = self.known.get_mut(&pid) else { return Default::default() };
@@ -185,7 +185,7 @@ impl Observer {
         }
     }
 
-    /// A worker's memory: about 10 µs per MB, so not to be asked for all the time. Where only its
+    /// A worker's memory: about 20 µs per MB, so not to be asked for all the time. Where only its
     /// resident size is shown, all of that counts as shared.
     #[must_use]
     pub fn memory(&self, pid: Pid) -> Option<Memory> {
@@ -195,7 +195,7 @@ impl Observer {
     }
 
     /// Percent of the last 10 seconds in which somebody on this machine waited for a processor;
-    /// `None` where the kernel does not count that. About 8 µs.
+    /// `None` where the kernel does not count that. About 10 µs.
     #[must_use]
     pub fn pressure(&self) -> Option<u32> {
         pressure::read()
@@ -291,7 +291,7 @@ impl Observer {
         connections::holds(&known.process, pid, &self.places, &mut known.strangers)
     }
 
-    /// The letter of a worker's state in `/proc/PID/stat`; 7 µs.
+    /// The letter of a worker's state in `/proc/PID/stat`; 8 µs.
     fn state(&self, pid: Pid) -> Option<u8> {
         self.known.get(&pid)?.process.state()
     }

@@ -3,7 +3,7 @@
 /// Where the kernel tells it (from Linux 4.20 on, if built in and not switched off).
 const FILE: &str = "/proc/pressure/cpu";
 
-/// Percent of the last 10 seconds in which somebody waited for a processor; about 8 µs.
+/// Percent of the last 10 seconds in which somebody waited for a processor; about 10 µs.
 pub(super) fn read() -> Option<u32> {
     parse(&std::fs::read_to_string(FILE).ok()?)
 }

@@ -35,7 +35,8 @@ pub(super) enum Proof {
 /// be looked at closely enough, when it was stopped already, when it does not stop within 2 ms,
 /// and for datagrams, where nothing proves that none has just been taken.
 ///
-/// Takes 0.1 to 0.3 ms. A busy worker is not stopped at all, unless it got busy this very moment.
+/// Takes 0.1 to 0.3 ms where the worker gets a processor at once. A busy worker is not stopped at
+/// all, unless it got busy this very moment.
 /// A stop is not entirely unnoticed (signal(7)): epoll_wait, and calls on sockets with a timeout,
 /// fail with EINTR then, and the parent gets SIGCHLD. A worker that handles the signal with
 /// SA_RESTART, or ignores it, stays in accept: see [`nudge`]. When the caller is killed between
@@ -58,9 +59,9 @@ pub fn retire(observer: &mut Observer, child: &Child, signal: Signal) -> io::Res
 
 /// Sends `signal` again to a worker that stands in accept, and so has missed it: a signal that
 /// falls between its check for signals and its accept is noted, and then accept goes on to sleep.
-/// Returns whether it was sent. About 12 µs.
+/// Returns whether it was sent. About 16 µs.
 ///
-/// The worker is not stopped, so a connection may reach it before the signal does, within
+/// The worker is not stopped, so a connection can reach it before the signal does, within
 /// microseconds; [`retire`] has no such gap.
 ///
 /// # Errors

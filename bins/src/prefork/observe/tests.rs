@@ -3,7 +3,8 @@
 mod retiring;
 mod worker;
 
-use std::net::UdpSocket;
+use std::io::Write;
+use std::net::{TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use sigpolicy::Signal;
@@ -83,6 +84,23 @@ fn an_event_loop_is_told_by_its_connections() {
         until("idle", || observer.activity(worker.pid()) == HOLDS_NONE);
     }
     drop(dir);
+}
+
+/// The request goes on when its client has gone.
+#[test]
+fn a_broken_connection_still_counts() {
+    let sockets = Sockets::of(vec![tcp()]);
+    let at = sockets.listeners().next().unwrap().0.local_addr().as_inet().unwrap();
+    let worker = Worker::start(POLLING, &sockets, &[0]);
+    let mut observer = Observer::new(&sockets);
+    until("idle", || observer.activity(worker.pid()) == HOLDS_NONE);
+    let mut client = TcpStream::connect(at).unwrap();
+    client.write_all(b"sleep").unwrap();
+    assert_eq!(client.peek(&mut [0; 10]).unwrap(), 4);
+    // What it has not read makes this a reset.
+    drop(client);
+    assert_eq!(observer.activity(worker.pid()), HOLDS_ONE);
+    assert!(!retire(&mut observer, &worker.child, Signal::TERM).unwrap());
 }
 
 #[test]

@@ -13,6 +13,7 @@ use sigpolicy::{Signal, SignalSet};
 use super::Worker;
 use crate::prefork::machine::StartError;
 use crate::prefork::maker::{Maker, Order};
+use crate::prefork::title;
 use crate::report::complain;
 
 /// What a worker does.
@@ -37,6 +38,8 @@ pub(crate) struct Forker {
     pub(crate) hold: bool,
     pub(crate) max_requests: Option<u64>,
     pub(crate) jitter: u64,
+    /// What `ps` shows is made of this.
+    pub(crate) name: Option<String>,
     pub(crate) own: Own,
 }
 
@@ -73,11 +76,19 @@ impl Maker for Forker {
             max_requests,
             watches_parent: self.death_signal.is_some(),
         };
+        if let Some(name) = &self.name {
+            // Before the fork: a process that has changed its user cannot do it.
+            title::set(&title::child(name));
+        }
         let main_loop = &mut self.main_loop;
-        fork_worker(&setup, || work(&terms, main_loop)).map_err(|error| StartError {
+        let made = fork_worker(&setup, || work(&terms, main_loop)).map_err(|error| StartError {
             text: error.to_string(),
             transient: error.stage() == Stage::Clone,
-        })
+        });
+        if let Some(name) = &self.name {
+            title::set(&title::parent(name));
+        }
+        made
     }
 
     fn finishes_requests(&self) -> bool {
