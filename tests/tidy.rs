@@ -12,6 +12,8 @@ use source::{Source, all, root, running};
 const UNSAFE: &[&str] = &[
     "bins/src/daemonize.rs",
     "bins/src/footprint.rs",
+    "bins/src/prefork/entry.rs",
+    "bins/src/prefork/observe/queue.rs",
     "bins/src/start_server/entry.rs",
     "crates/fdpass/examples/hello.rs",
     "crates/fdpass/src/inherit/mod.rs",
@@ -20,6 +22,7 @@ const UNSAFE: &[&str] = &[
     "crates/fdpass/tests/from_env.rs",
     "crates/reaper/src/child.rs",
     "crates/reaper/src/event/poller.rs",
+    "crates/reaper/src/fork.rs",
     "crates/reaper/src/handle.rs",
     "crates/reaper/src/orphans.rs",
     "crates/reaper/src/spawn.rs",
@@ -31,6 +34,7 @@ const UNSAFE: &[&str] = &[
     "crates/scoreboard/src/region.rs",
     "crates/sigpolicy/src/action.rs",
     "crates/sigpolicy/src/caught.rs",
+    "crates/sigpolicy/src/gate.rs",
     "crates/sigpolicy/src/mask.rs",
     "examples/http_worker.rs",
 ];

@@ -74,7 +74,8 @@ fn a_pool_that_gives_up() {
     let ended = launch.output();
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let tries = ended.stderr.matches("starting worker").count();
-    assert!((4..=6).contains(&tries), "{ended:?}");
+    // Two workers that die together are one failure.
+    assert!((4..=8).contains(&tries), "{ended:?}");
     assert_eq!(sandbox.names(), ["worker.pl"]);
     assert_eq!(sandbox.processes(), [0; 0]);
 }

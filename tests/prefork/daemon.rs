@@ -75,7 +75,7 @@ fn a_stale_pid_file_with_a_recycled_pid_is_no_obstacle_and_no_target() {
     let mut pool = pool(&sandbox, Kind::Plain, &["--workers=1", "--pid-file=pid"]);
     pool.wait_workers(1);
     assert_eq!(daemon_pid(&sandbox), pool.server.pid());
-    pool.stop(&sandbox);
+    pool.server.stop();
     assert!(other.alive());
 }
 

@@ -49,13 +49,25 @@ fn a_fat_worker_is_not_taken_from_its_request() {
     let sandbox = Sandbox::new("limit-memory-busy");
     let options = ["--workers=1", "--max-rss=80M", "--memory-every=0.2"];
     let mut pool = pool(&sandbox, Kind::Plain, &options);
-    pool.wait_workers(1);
-    let pid = pool.get("/").pid;
-    assert_eq!(pool.get("/grow/120").pid, pid);
+    pool.server.wait_line("is ready");
+    let pid = pool.get("/grow/120").pid;
     // Connected before it is found to be fat, or served by the next one.
-    let asked = ask(&pool.target, "/sleep/1");
-    answers(vec![asked]);
+    answers(vec![ask(&pool.target, "/sleep/1")]);
     assert!(wait_pid(pid, DEADLINE));
+    pool.wait_workers(1);
+    pool.stop(&sandbox);
+}
+
+/// Nobody has seen it in accept: it had its first request at once, and has not finished it.
+#[test]
+fn a_worker_busy_since_its_birth_is_left_alone() {
+    let sandbox = Sandbox::new("limit-newborn");
+    let options = ["--workers=1", "--max-lifetime=1", "--reload=rolling", "--ready-after=0.5"];
+    let (launch, port) = super::harness::launch(&sandbox, Kind::Plain, &options);
+    let mut pool = Pool::new(launch.spawn(), port);
+    // Before the worker can accept: it waits in the queue.
+    let asked = ask(&pool.target, "/sleep/3");
+    answers(vec![asked]);
     pool.wait_workers(1);
     pool.stop(&sandbox);
 }
@@ -81,6 +93,7 @@ fn a_request_that_takes_too_long() {
     ] {
         let options = ["--workers=2", "--request-timeout=0.7:0.5", "--slow-log=slow"];
         let mut pool = pool(&sandbox, kind, &options);
+        pool.server.wait_lines(&["is ready"; 2]);
         let before = pool.wait_workers(2);
         let begun = Instant::now();
         let asked = ask(&pool.target, path);
@@ -121,7 +134,7 @@ fn a_plain_worker_is_told_slow_as_well() {
     let sandbox = Sandbox::new("limit-slow-plain");
     let options = ["--workers=1", "--slow-after=0.5", "--slow-log=slow"];
     let mut pool: Pool = unix_pool(&sandbox, Kind::Plain, &options);
-    pool.wait_workers(1);
+    pool.server.wait_line("is ready");
     let answer = answers(vec![ask(&pool.target, "/sleep/2.5")]).remove(0);
     eventually("a record", || {
         let log = fs::read_to_string(sandbox.path("slow")).ok()?;

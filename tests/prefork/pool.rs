@@ -77,10 +77,10 @@ fn a_burst_finds_a_worker_for_each_request() {
     let mut pool = pool(&sandbox, Kind::Plain, &options);
     pool.wait_workers(1);
     let begun = Instant::now();
-    let many = answers(ask_many(&pool.target, "/sleep/1", 32));
+    let many = answers(ask_many(&pool.target, "/sleep/4", 32));
     let took = begun.elapsed();
-    // One after the other would take 32 s, and doubling each second six.
-    assert!(took < Duration::from_secs(4), "{took:?}");
+    // One after the other would take 128 s. Perl takes its time to start on a busy machine.
+    assert!(took < Duration::from_secs(8), "{took:?}");
     assert_eq!(pids(&many).len(), 32, "each served by one of its own");
     // It stays as it is: whoever came for the burst is not sent away and fetched again.
     let settled = pool.wait_until("all idle", |pids| pids.len() >= 32);
@@ -99,8 +99,8 @@ fn a_burst_on_a_unix_socket_finds_a_worker_for_each_request() {
     let mut pool = unix_pool(&sandbox, Kind::Plain, &options);
     pool.wait_workers(1);
     let begun = Instant::now();
-    let many = answers(ask_many(&pool.target, "/sleep/1", 16));
-    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    let many = answers(ask_many(&pool.target, "/sleep/3", 16));
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
     assert_eq!(pids(&many).len(), 16);
     pool.stop(&sandbox);
 }

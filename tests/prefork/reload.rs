@@ -261,25 +261,52 @@ fn no_more_than_the_allowed_number_drain() {
     pool.stop(&sandbox);
 }
 
-/// An old worker's parent stays the same, and listeners are bound once.
+/// It is bound once: the same socket for every generation.
 #[test]
 fn the_listener_is_never_closed() {
     let sandbox = Sandbox::new("reload-listener");
     let mut pool = pool(&sandbox, Kind::Managed, &["--workers=1"]);
-    let socket = || {
-        let dir = format!("/proc/{}/fd", pool.server.pid());
-        let links = std::fs::read_dir(dir).unwrap().flatten();
-        let links = links.filter_map(|entry| std::fs::read_link(entry.path()).ok());
-        links.filter(|link| link.to_string_lossy().starts_with("socket:")).collect::<BTreeSet<_>>()
-    };
+    let socket = |pid: i32| std::fs::read_link(format!("/proc/{pid}/fd/3")).unwrap();
     let mut old = pool.wait_workers(1);
-    let before = socket();
-    assert!(!before.is_empty());
+    let first = socket(old[0]);
+    assert!(first.to_string_lossy().starts_with("socket:"), "{first:?}");
     for _ in 0..3 {
         pool.signal(Signal::HUP);
         old = pool.wait_replaced(&old, 1);
+        assert_eq!(socket(old[0]), first);
         assert_eq!(stat_field(old[0], 4), Some(pool.server.pid().to_string()));
     }
-    assert_eq!(socket(), before);
     pool.stop(&sandbox);
+}
+
+/// What spares the busy does so whatever they are doing: in select, in read, on the processor.
+fn long_requests_of_plain_workers(topic: &str, way: &str) {
+    let sandbox = Sandbox::new(topic);
+    let mut pool = pool(&sandbox, Kind::Plain, &["--workers=3", way]);
+    let old = pool.wait_workers(3);
+    let mut asked = vec![ask(&pool.target, "/sleep/1.5"), ask(&pool.target, "/spin/1.5")];
+    let begun = Instant::now();
+    let mut stream = super::http::connect(&pool.target).unwrap();
+    let head = "POST /body HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n";
+    std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
+    eventually("all busy", || old.iter().all(|pid| !super::harness::accepting(*pid)).then_some(()));
+    pool.signal(Signal::HUP);
+    eventually("a new one", || (pool.workers().len() > 3).then_some(()));
+    asked.push(ask(&pool.target, "/sleep/0.5"));
+    eventually("some time", || (begun.elapsed() > Duration::from_secs(1)).then_some(()));
+    std::io::Write::write_all(&mut stream, b"late").unwrap();
+    assert_eq!(super::http::answer(stream, begun).unwrap().text, "body late");
+    answers(asked);
+    pool.wait_replaced(&old, 3);
+    pool.stop(&sandbox);
+}
+
+#[test]
+fn rolling_takes_no_plain_worker_from_its_request() {
+    long_requests_of_plain_workers("reload-rolling-busy", "--reload=rolling");
+}
+
+#[test]
+fn replace_takes_no_plain_worker_from_its_request() {
+    long_requests_of_plain_workers("reload-replace-busy", "--reload=replace");
 }

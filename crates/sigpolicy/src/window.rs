@@ -209,10 +209,10 @@ impl Window {
         if let Some(asked) = self.asked() {
             return Ok(asked);
         }
-        self.sleep()
+        self.look()
     }
 
-    fn sleep(&mut self) -> io::Result<Waited> {
+    fn look(&mut self) -> io::Result<Waited> {
         // As many as there can be, so that none waits behind others that are always ready.
         let mut events: Vec<Event> = Vec::with_capacity(self.listeners.len().saturating_add(3));
         loop {

@@ -15,7 +15,7 @@ use crate::prefork::view::Activity;
 /// as soon as it gets a processor.
 const TO_STOP: Duration = Duration::from_millis(2);
 /// How often to look whether it has.
-const PAUSE: Duration = Duration::from_micros(50);
+const PAUSE: rustix::event::Timespec = rustix::event::Timespec { tv_sec: 0, tv_nsec: 50_000 };
 
 /// How a worker is proven idle while it is stopped.
 #[derive(Debug)]
@@ -128,6 +128,7 @@ fn has_stopped(child: &Child) -> bool {
         if start.elapsed() >= TO_STOP {
             return false;
         }
-        std::thread::sleep(PAUSE);
+        // It has no event that can be waited for: a stop is told by SIGCHLD to everybody at once.
+        let _ = rustix::event::poll(&mut [], Some(&PAUSE));
     }
 }

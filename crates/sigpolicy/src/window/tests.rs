@@ -60,7 +60,7 @@ fn a_connection_comes_before_a_signal_of_the_same_moment() {
     window.listen(&listener).unwrap();
     let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     raise(signal);
-    assert_eq!(window.sleep().unwrap(), Waited::Ready(0));
+    assert_eq!(window.look().unwrap(), Waited::Ready(0));
     assert_eq!(window.wait().unwrap(), Waited::Signal(signal));
     assert_eq!(window.wait().unwrap(), Waited::Ready(0));
 }

@@ -155,7 +155,7 @@ fn finish(mut world: World, random: &mut fastrand::Rng) {
 
 /// How many random walks; the environment may ask for more.
 fn walks() -> u64 {
-    std::env::var("SUPERDAEMON_WALKS").ok().and_then(|n| n.parse().ok()).unwrap_or(100)
+    std::env::var("SUPERDAEMON_POOL_WALKS").ok().and_then(|n| n.parse().ok()).unwrap_or(100)
 }
 
 #[test]
