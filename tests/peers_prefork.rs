@@ -181,8 +181,14 @@ fn php_with_spares() {
          getenv('PREFORK_GENERATION'), getmypid());\n",
     );
     let script = script.to_str().unwrap().to_owned();
-    let options =
-        ["--fcgi", "--min-spare=1", "--max-spare=2", "--max-workers=8", "--idle-timeout=0.2"];
+    let options = [
+        "--fcgi",
+        "--min-spare=1",
+        "--max-spare=2",
+        "--max-workers=8",
+        "--idle-timeout=0.2",
+        "--max-pressure=100",
+    ];
     let mut pool = pool(&sandbox, &options, &["php-cgi"]);
     pool.wait_workers(1);
     let asked: Vec<_> = (0..16)

@@ -8,6 +8,7 @@ pub mod fastcgi;
 pub mod harness;
 pub mod http;
 mod json;
+mod library;
 mod limits;
 mod pool;
 mod reload;

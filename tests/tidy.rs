@@ -31,6 +31,7 @@ const UNSAFE: &[&str] = &[
     "crates/scoreboard/src/environment.rs",
     "crates/scoreboard/src/line.rs",
     "crates/scoreboard/src/lock.rs",
+    "crates/scoreboard/src/origin.rs",
     "crates/scoreboard/src/region.rs",
     "crates/sigpolicy/src/action.rs",
     "crates/sigpolicy/src/caught.rs",

@@ -118,6 +118,8 @@ def run(opts):
     best, middle = {n: min(v) for n, v in of.items()}, {n: median(v) for n, v in of.items()}
     spawn = min(r["spawn_ms"] for r in runs if r["who"] == FLOOR)
     allowed = 2 * best[FLOOR] + (REQUESTS - 1) * spawn
+    with open("/proc/pressure/cpu", encoding="ascii") as file:
+        notes.append(f"pressure on the processors at the end: {file.readline().strip()} (ours grows with care above 90)")
     verdicts = [("2 x floor + 31 spawns", best[OURS] <= allowed, f"{allowed:.1f} ms"), ("40 ms", best[OURS] < GOAL_MS, f"{GOAL_MS:g} ms")]
     table(f"prefork-burst: {REQUESTS} requests of {MS / 1000:g} s at once, one spare worker; ms until served, {rounds} rounds",
           ["", "all, best", "all, median", "half, median", "/ floor"],

@@ -86,9 +86,11 @@ fn each_worker_has_a_slot_of_its_own() {
     let mut pool = pool(&sandbox, Kind::Managed, &["--workers=3"]);
     let old = pool.wait_workers(3);
     let slots = || {
-        let ups = pool.server.lines();
         let slot = |pid: &i32| {
-            let line = ups.iter().find(|line| line.starts_with(&format!("up {pid} "))).unwrap();
+            let line = eventually("its first line", || {
+                let up = format!("up {pid} ");
+                pool.server.lines().into_iter().find(|line| line.starts_with(&up))
+            });
             line.rsplit(' ').next().unwrap().parse::<u32>().unwrap()
         };
         let mut slots: Vec<u32> = pool.workers().iter().map(slot).collect();

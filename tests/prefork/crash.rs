@@ -132,7 +132,6 @@ fn a_start_delay_is_between_workers_and_they_all_come() {
     pool.wait_workers(3);
     let took = begun.elapsed();
     assert!(took >= Duration::from_millis(790), "{took:?}");
-    assert!(took < Duration::from_secs(5), "{took:?}");
     pool.stop(&sandbox);
 }
 

@@ -64,14 +64,7 @@ pub fn request(
         params.extend_from_slice(value.as_bytes());
     }
     let mut stream = connect(target)?;
-    // Responder, and the connection is closed after the answer.
-    write_record(&mut stream, BEGIN, &[0, 1, 0, 0, 0, 0, 0, 0])?;
-    write_record(&mut stream, PARAMS, &params)?;
-    write_record(&mut stream, PARAMS, &[])?;
-    for part in input.chunks(32_768) {
-        write_record(&mut stream, STDIN, part)?;
-    }
-    write_record(&mut stream, STDIN, &[])?;
+    write_request(&mut stream, &params, input)?;
     let mut output = Vec::new();
     loop {
         let (kind, content) = read_record(&mut stream)?;
@@ -84,6 +77,27 @@ pub fn request(
             _ => return Err(io::Error::other(format!("record {kind}: {content:?}"))),
         }
     }
+}
+
+fn write_request(stream: &mut impl Write, params: &[u8], input: &[u8]) -> io::Result<()> {
+    // Responder, and the connection is closed after the answer.
+    write_record(stream, BEGIN, &[0, 1, 0, 0, 0, 0, 0, 0])?;
+    write_record(stream, PARAMS, params)?;
+    write_record(stream, PARAMS, &[])?;
+    for part in input.chunks(32_768) {
+        write_record(stream, STDIN, part)?;
+    }
+    write_record(stream, STDIN, &[])
+}
+
+/// A request as it goes over the wire, for those who send it themselves.
+pub fn whole_request(script: &str) -> Vec<u8> {
+    let mut params = length("SCRIPT_NAME".len());
+    params.extend(length(script.len()));
+    params.extend(["SCRIPT_NAME", script].concat().into_bytes());
+    let mut bytes = Vec::new();
+    write_request(&mut bytes, &params, b"").unwrap();
+    bytes
 }
 
 /// The responder's side of it: the parameters and the input.

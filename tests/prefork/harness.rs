@@ -5,6 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use rustix::net::sockopt::socket_acceptconn;
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use sigpolicy::Signal;
 
 use super::http::{Answer, get};
@@ -88,7 +90,7 @@ pub fn unix_pool(sandbox: &Sandbox, kind: Kind, options: &[&str]) -> Pool {
 
 impl Pool {
     pub fn new(server: Server, port: u16) -> Self {
-        eventually("a listener", || listening(port).then_some(()));
+        eventually("a listener", || listens(server.pid()).then_some(()));
         Self { server, target: Target::Tcp(port) }
     }
 
@@ -150,13 +152,18 @@ impl Pool {
     }
 }
 
-/// Whether somebody listens there; nobody is connected to find out.
-pub fn listening(port: u16) -> bool {
-    let table = fs::read_to_string("/proc/net/tcp").unwrap();
-    let local = format!(":{port:04X}");
-    table.lines().any(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        fields.len() > 3 && fields[1].ends_with(&local) && fields[3] == "0A"
+/// Whether a process has a socket that listens. Nobody is connected to find out, and the table of
+/// all connections is not read: with those of other tests it is long.
+pub fn listens(pid: i32) -> bool {
+    let Some(pidfd) = Pid::from_raw(pid).map(|pid| pidfd_open(pid, PidfdFlags::empty())) else {
+        return false;
+    };
+    let Ok(pidfd) = pidfd else { return false };
+    let numbers = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let mut numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    numbers.any(|number| {
+        let copy = pidfd_getfd(&pidfd, number, PidfdGetfdFlags::empty());
+        copy.is_ok_and(|copy| socket_acceptconn(copy) == Ok(true))
     })
 }
 

@@ -42,25 +42,44 @@ pub fn connect(target: &Target) -> io::Result<Box<dyn Stream>> {
 /// Asks and reads the whole answer.
 pub fn get(target: &Target, path: &str) -> io::Result<Answer> {
     let begun = Instant::now();
+    answer(send(target, path)?, begun)
+}
+
+/// The body of an answer.
+pub fn fetch(target: &Target, path: &str) -> io::Result<String> {
+    body(send(target, path)?)
+}
+
+fn send(target: &Target, path: &str) -> io::Result<Box<dyn Stream>> {
     let mut stream = connect(target)?;
     stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())?;
-    answer(stream, begun)
+    Ok(stream)
+}
+
+fn short(text: &str) -> io::Error {
+    io::Error::new(ErrorKind::UnexpectedEof, format!("answer {text:?}"))
 }
 
 /// Reads an answer to its end: nothing less than what it announced will do.
-pub fn answer(mut stream: impl Read, begun: Instant) -> io::Result<Answer> {
+fn body(mut stream: impl Read) -> io::Result<String> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
-    let took = begun.elapsed();
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    let short = || io::Error::new(ErrorKind::UnexpectedEof, format!("answer {text:?}"));
-    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(short)?;
+    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(|| short(&text))?;
     let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
-    let length: usize = length.and_then(|length| length.parse().ok()).ok_or_else(short)?;
-    if !head.starts_with("HTTP/1.1 200 ") || body.len() != length {
-        return Err(short());
+    let length: Option<usize> = length.and_then(|length| length.parse().ok());
+    if !head.starts_with("HTTP/1.1 200 ") || length != Some(body.len()) {
+        return Err(short(&text));
     }
-    let (first, rest) = body.split_once('\n').unwrap_or((body, ""));
+    Ok(body.to_owned())
+}
+
+/// Reads the answer of a scripted worker.
+pub fn answer(stream: impl Read, begun: Instant) -> io::Result<Answer> {
+    let body = body(stream)?;
+    let took = begun.elapsed();
+    let short = || short(&body);
+    let (first, rest) = body.split_once('\n').unwrap_or((&body, ""));
     let words: Vec<&str> = first.split(' ').collect();
     let ["generation", generation, "pid", pid] = words[..] else { return Err(short()) };
     match (generation.parse(), pid.parse()) {

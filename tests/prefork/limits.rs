@@ -45,6 +45,18 @@ fn a_limit_of_memory_alone() {
 }
 
 #[test]
+fn a_worker_that_shares_too_little() {
+    let sandbox = Sandbox::new("limit-shared");
+    // Nobody shares as much; they are not all replaced at the same time for that.
+    let options = ["--workers=2", "--min-shared=900M", "--memory-every=0.2"];
+    let mut pool = pool(&sandbox, Kind::Plain, &options);
+    let first = pool.server.wait_line("starting worker").number_after("worker");
+    assert!(wait_pid(first, DEADLINE));
+    pool.get("/");
+    pool.stop(&sandbox);
+}
+
+#[test]
 fn a_fat_worker_is_not_taken_from_its_request() {
     let sandbox = Sandbox::new("limit-memory-busy");
     let options = ["--workers=1", "--max-rss=80M", "--memory-every=0.2"];

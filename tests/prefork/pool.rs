@@ -5,9 +5,12 @@ use std::time::{Duration, Instant};
 
 use sigpolicy::Signal;
 
-use super::harness::{Kind, children, launch, listening, pids, pool, quiet, unix_pool, zombies};
+use super::harness::{Kind, children, launch, listens, pids, pool, quiet, unix_pool, zombies};
 use super::http::{answers, ask, ask_many};
 use crate::sandbox::{DEADLINE, Sandbox, eventually, kill, promptly, wait_pid};
+
+/// The machine may be busy with other tests; that is no reason here to grow slowly.
+const CALM: &str = "--max-pressure=100";
 
 #[test]
 fn a_fixed_pool_has_three_workers_by_default() {
@@ -56,7 +59,7 @@ fn twenty_workers_killed_at_once_leave_no_zombie_and_a_full_pool() {
 #[test]
 fn the_ceiling_is_never_passed() {
     let sandbox = Sandbox::new("pool-ceiling");
-    let options = ["--min-spare=2", "--max-spare=4", "--start-workers=1", "--max-workers=5"];
+    let options = ["--min-spare=2", "--max-spare=4", "--start-workers=1", "--max-workers=5", CALM];
     let mut pool = pool(&sandbox, Kind::Plain, &options);
     let asked = ask_many(&pool.target, "/sleep/0.5", 20);
     let mut most = 0;
@@ -73,7 +76,7 @@ fn the_ceiling_is_never_passed() {
 #[test]
 fn a_burst_finds_a_worker_for_each_request() {
     let sandbox = Sandbox::new("pool-burst");
-    let options = ["--min-spare=1", "--max-spare=40", "--idle-timeout=60"];
+    let options = ["--min-spare=1", "--max-spare=40", "--idle-timeout=60", CALM];
     let mut pool = pool(&sandbox, Kind::Plain, &options);
     pool.wait_workers(1);
     let begun = Instant::now();
@@ -83,19 +86,20 @@ fn a_burst_finds_a_worker_for_each_request() {
     assert!(took < Duration::from_secs(8), "{took:?}");
     assert_eq!(pids(&many).len(), 32, "each served by one of its own");
     // It stays as it is: whoever came for the burst is not sent away and fetched again.
-    let settled = pool.wait_until("all idle", |pids| pids.len() >= 32);
-    let starts = pool.starts();
-    assert!(starts <= 40, "{starts}");
+    // Those that were started last may still be on their way: 32, and the spare one.
+    let settled = pool.wait_until("all idle", |pids| pids.len() >= 33);
+    assert!(pool.starts() <= 40, "{}", pool.server.transcript());
     answers(ask_many(&pool.target, "/sleep/0.1", 20));
-    assert_eq!(pool.wait_workers(settled.len()), settled);
-    assert_eq!(pool.starts(), starts);
+    let stays = |pids: &[i32]| settled.iter().all(|pid| pids.contains(pid));
+    pool.wait_until("the same", stays);
+    assert_eq!(pool.server.count(" left, "), 0, "{}", pool.server.transcript());
     pool.stop(&sandbox);
 }
 
 #[test]
 fn a_burst_on_a_unix_socket_finds_a_worker_for_each_request() {
     let sandbox = Sandbox::new("pool-burst-unix");
-    let options = ["--min-spare=1", "--max-spare=40", "--idle-timeout=60"];
+    let options = ["--min-spare=1", "--max-spare=40", "--idle-timeout=60", CALM];
     let mut pool = unix_pool(&sandbox, Kind::Plain, &options);
     pool.wait_workers(1);
     let begun = Instant::now();
@@ -109,7 +113,7 @@ fn a_burst_on_a_unix_socket_finds_a_worker_for_each_request() {
 /// six of them are busy.
 fn shrinks_around_the_busy(topic: &str, kind: Kind) {
     let sandbox = Sandbox::new(topic);
-    let options = ["--min-spare=1", "--max-spare=2", "--idle-timeout=0.1", "--start-workers=1"];
+    let options = ["--min-spare=1", "--max-spare=2", "--idle-timeout=0.1", CALM];
     let mut pool = pool(&sandbox, kind, &options);
     pool.wait_workers(1);
     let long = ask_many(&pool.target, "/sleep/9", 6);
@@ -174,7 +178,7 @@ fn on_demand_has_nobody_until_somebody_connects_and_nobody_afterwards() {
             break;
         }
     }
-    assert!(listening(port));
+    assert!(listens(server.pid()));
     assert_eq!(server.count("starting worker"), 0, "{}", server.transcript());
     assert_eq!(children(server.pid()), [0; 0]);
     let mut pool = super::harness::Pool::new(server, port);
@@ -205,7 +209,7 @@ fn an_idle_pool_does_not_wake_up() {
 #[test]
 fn a_free_spare_is_made_at_once_when_the_last_one_is_taken() {
     let sandbox = Sandbox::new("pool-at-once");
-    let options = ["--min-spare=1", "--max-spare=30", "--idle-timeout=60"];
+    let options = ["--min-spare=1", "--max-spare=30", "--idle-timeout=60", CALM];
     let mut pool = pool(&sandbox, Kind::Plain, &options);
     let mut count = 1;
     let mut held = Vec::new();

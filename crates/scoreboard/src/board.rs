@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use rustix::fs::{Gid, Uid};
-use rustix::process::getpid;
 
 use crate::at_path::remove;
 use crate::cell;
@@ -15,6 +14,7 @@ use crate::error::Error;
 use crate::header::{self, record_at};
 use crate::layout::{Geometry, Place, record, slot};
 use crate::memory::{Memory, Source};
+use crate::origin::Origin;
 use crate::reader::{Reader, SlotsFile};
 use crate::state::State;
 use crate::store::Store;
@@ -58,7 +58,7 @@ pub struct Board {
     pub(crate) fds: Vec<Arc<OwnedFd>>,
     /// The board's name, and that of its slots.
     pub(crate) paths: Option<(PathBuf, PathBuf)>,
-    pub(crate) owner: rustix::process::Pid,
+    pub(crate) owner: Origin,
 }
 
 /// Who is in a slot.
@@ -118,7 +118,8 @@ impl Board {
     ///
     /// # Errors
     ///
-    /// There is no such slot, or this is a forked child.
+    /// There is no such slot, or this is a forked child; or the board is a file that cannot be
+    /// written (EIO, ENOSPC, EDQUOT): then some of it may have been.
     pub fn prepare(&mut self, slot: u32) -> Result<(), Error> {
         let (file, place) = self.place(slot)?;
         self.fact(slot, record::PID, 0, Release);
@@ -128,7 +129,7 @@ impl Board {
         }
         header::write_slots(&file.store, file.geometry);
         cell::reset(&file.store, place, State::STARTING, clock::coarse());
-        Ok(())
+        self.written(slot)
     }
 
     /// Says which worker has the slot.
@@ -144,7 +145,7 @@ impl Board {
         self.fact(slot, record::GENERATION, occupant.generation, Relaxed);
         self.fact(slot, record::START, clock::precise(), Relaxed);
         self.fact(slot, record::PID, occupant.pid.into(), Release);
-        Ok(())
+        self.written(slot)
     }
 
     /// Puts a state above the worker's own, e.g. [`State::TIMING_OUT`]; `None` takes it away.
@@ -155,7 +156,7 @@ impl Board {
     pub fn force(&mut self, slot: u32, state: Option<State>) -> Result<(), Error> {
         self.place(slot)?;
         self.fact(slot, record::FORCED, state.map_or(0, State::word), Release);
-        Ok(())
+        self.written(slot)
     }
 
     /// Tells a worker that looks at [`Writer::order`] what to do.
@@ -170,7 +171,7 @@ impl Board {
             Order::Leave => 1,
         };
         file.store.store(place.word(slot::ORDER), word, Release);
-        Ok(())
+        self.written(slot)
     }
 
     /// Says that the slot has no worker any more. Its last text and counters stay until
@@ -187,7 +188,7 @@ impl Board {
             file.store.store(place.word(word), 0, Relaxed);
         }
         file.store.store(place.word(slot::STATE), State::FREE.word(), Release);
-        Ok(())
+        self.written(slot)
     }
 
     /// The descriptor for a slot's worker, which is given a copy of it, its number in
@@ -257,12 +258,24 @@ impl Board {
 
     /// For the manager itself.
     fn place(&self, slot: u32) -> Result<(&SlotsFile, Place), Error> {
-        if self.owner != getpid() {
+        if !self.owner.is_here() {
             return Err(Error::forked());
         }
         let file = self.files.get(self.index(slot)?);
         file.and_then(|file| Some((file, file.geometry.place(slot)?)))
             .ok_or_else(|| self.no_such(slot))
+    }
+
+    /// What the file system made of it.
+    fn written(&self, slot: u32) -> Result<(), Error> {
+        let file = self.files.get(self.index(slot)?);
+        let (board, slots) = (self.facts.failure(), file.and_then(|file| file.store.failure()));
+        let Some((path, slots_path)) = &self.paths else { return Ok(()) };
+        match (board, slots) {
+            (Some(error), _) => Err(Error::system(path.display().to_string(), error)),
+            (None, Some(error)) => Err(Error::system(slots_path.display().to_string(), error)),
+            (None, None) => Ok(()),
+        }
     }
 
     fn fact(&self, slot: u32, word: usize, value: u64, order: std::sync::atomic::Ordering) {
@@ -272,7 +285,7 @@ impl Board {
 
 impl Drop for Board {
     fn drop(&mut self) {
-        if self.owner != getpid() {
+        if !self.owner.is_here() {
             return;
         }
         // While the board file is there, and locked, nobody else makes files of these names.
@@ -282,3 +295,6 @@ impl Drop for Board {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

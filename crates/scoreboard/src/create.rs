@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use rustix::fs::fstat;
-use rustix::process::getpid;
 
 use crate::at_path::{Draft, check_slots_place, remove, slots_path};
 use crate::board::Board;
@@ -16,6 +15,7 @@ use crate::file::Positioned;
 use crate::header::{self, BoardHeader, Layout, board_size, record_at};
 use crate::layout::{Geometry, record, slot};
 use crate::memory::Memory;
+use crate::origin::Origin;
 use crate::process::Identity;
 use crate::reader::SlotsFile;
 use crate::region::{Access, Region};
@@ -82,7 +82,7 @@ impl Board {
         }
         write_header(&facts, geometry, layout);
         let board_fd = Arc::new(fd);
-        Ok(Board { geometry, facts, board_fd, files, fds, paths: None, owner: getpid() })
+        Ok(Board { geometry, facts, board_fd, files, fds, paths: None, owner: Origin::here() })
     }
 
     /// A board that others find by its path: `PATH`, which this process alone writes, and
@@ -127,7 +127,7 @@ impl Board {
             files: vec![SlotsFile { store: slots_file, geometry }],
             fds: vec![Arc::new(slots_fd)],
             paths: Some((path, slots)),
-            owner: getpid(),
+            owner: Origin::here(),
         })
     }
 }

@@ -1,23 +1,25 @@
 //! Files that anybody may cut short at any time: never mapped, read and written by position.
 
 use std::os::fd::OwnedFd;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use rustix::io::Errno;
 
 use crate::layout::WORD;
 use crate::memory::{Memory, Source, words_of};
 
-/// A file's words. What cannot be read is 0; what cannot be written is lost, and the file's readers
-/// see that it is not there.
+/// A file's words. What cannot be read is 0; what cannot be written is lost: [`failure`](Self::failure)
+/// tells, and the file's readers see that it is not there.
 #[derive(Debug)]
 pub(crate) struct Positioned {
     fd: OwnedFd,
+    /// The error of a write that nobody has asked for yet; 0: none.
+    failed: AtomicI32,
 }
 
 impl Positioned {
     pub(crate) fn new(fd: OwnedFd) -> Positioned {
-        Positioned { fd }
+        Positioned { fd, failed: AtomicI32::new(0) }
     }
 
     /// Fills `bytes` from a word on; with zeros where there is nothing.
@@ -36,6 +38,18 @@ impl Positioned {
         bytes.fill(0);
     }
 
+    /// The error of the last write that failed, once.
+    pub(crate) fn failure(&self) -> Option<Errno> {
+        match self.failed.swap(0, Ordering::Relaxed) {
+            0 => None,
+            errno => Some(Errno::from_raw_os_error(errno)),
+        }
+    }
+
+    fn fail(&self, error: Errno) {
+        self.failed.store(error.raw_os_error(), Ordering::Relaxed);
+    }
+
     fn write(&self, word: usize, mut bytes: &[u8]) {
         let mut at = word.saturating_mul(WORD) as u64;
         while !bytes.is_empty() {
@@ -45,7 +59,8 @@ impl Positioned {
                     bytes = bytes.get(count..).unwrap_or_default();
                 }
                 Err(Errno::INTR) => {}
-                _ => return,
+                Ok(_) => return self.fail(Errno::IO),
+                Err(error) => return self.fail(error),
             }
         }
     }

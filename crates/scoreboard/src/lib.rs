@@ -18,6 +18,7 @@ mod lock;
 mod long_text;
 mod memfd;
 mod memory;
+mod origin;
 mod passes;
 mod process;
 mod reader;

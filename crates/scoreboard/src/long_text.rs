@@ -14,6 +14,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use crate::legacy::parallel::{MAX_TEXT, TRIES, encode_into};
+use crate::origin::Origin;
 
 /// A worker's own file for what it says of itself, when that is longer than a slot's text.
 ///
@@ -51,7 +52,9 @@ pub struct LongText {
     name: String,
     file: File,
     /// The process that created the file.
-    owner: u32,
+    owner: Origin,
+    /// For messages.
+    pid: u32,
     /// The last record; its memory serves for the next one.
     record: Vec<u8>,
     /// The file is not longer than this.
@@ -85,8 +88,8 @@ impl LongText {
         let dir = openat(CWD, dir.as_ref(), flags, Mode::empty())?;
         for _ in 0..TRIES {
             if let Some(file) = create_locked(&dir, &name)? {
-                let owner = process::id();
-                return Ok(Self { dir, name, file, owner, record: Vec::new(), length: 0 });
+                let (owner, pid) = (Origin::here(), process::id());
+                return Ok(Self { dir, name, file, owner, pid, record: Vec::new(), length: 0 });
             }
         }
         let why = "other processes are creating the same file; each worker needs an id of its own";
@@ -113,7 +116,7 @@ impl LongText {
         if !self.is_owner() {
             let why = format!(
                 "the text belongs to process {}; a forked process creates its own",
-                self.owner
+                self.pid
             );
             return Err(io::Error::new(ErrorKind::PermissionDenied, why));
         }
@@ -133,7 +136,7 @@ impl LongText {
     }
 
     fn is_owner(&self) -> bool {
-        self.owner == process::id()
+        self.owner.is_here()
     }
 }
 

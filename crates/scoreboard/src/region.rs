@@ -11,6 +11,7 @@ use memmap2::{Advice, MmapOptions, MmapRaw};
 
 use crate::layout::WORD;
 use crate::memory::{Memory, Source};
+use crate::origin::Origin;
 use crate::span::Span;
 
 /// A file's words, shared with whoever else has mapped it.
@@ -23,7 +24,7 @@ pub(crate) struct Region {
     words: usize,
     access: Access,
     /// The process that has the mapping, when its forked children have not.
-    only: Option<rustix::process::Pid>,
+    only: Option<Origin>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,14 +50,14 @@ impl Region {
     /// address, not even after they have become somebody's untrusted worker.
     pub(crate) fn keep_from_children(&mut self) -> io::Result<()> {
         self.map.advise(Advice::DontFork)?;
-        self.only = Some(rustix::process::getpid());
+        self.only = Some(Origin::here());
         Ok(())
     }
 
     /// Whether this process has the mapping: a child that was forked may not.
     #[inline]
     fn is_here(&self) -> bool {
-        self.only.is_none_or(|pid| pid == rustix::process::getpid())
+        self.only.is_none_or(Origin::is_here)
     }
 
     /// One word.
@@ -67,8 +68,8 @@ impl Region {
         }
         let address = self.map.as_mut_ptr().cast::<u64>().wrapping_add(word);
         // SAFETY: the mapping is page-aligned, so the word is aligned, and it lies inside of the
-        // mapping, which this process has, and which lives as long as `self`. Every access in this process is atomic and whole
-        // words, and what other processes do to it is beyond any language's model: they can change
+        // mapping, which this process has, and which lives as long as `self`. Every access in this
+        // process is atomic and whole words, and what other processes do to it is beyond any language's model: they can change
         // values, which atomics allow for. Nobody writes through a region mapped for reading:
         // `store` and `claim` look at the access before.
         Some(unsafe { AtomicU64::from_ptr(address) })
@@ -145,14 +146,14 @@ impl Memory for Region {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use rustix::process::{Pid, WaitOptions, waitpid};
 
     use super::*;
     use crate::{Board, Shape, memfd};
 
     /// What a forked child makes of it: nothing there may allocate, other threads may be anywhere.
-    fn in_child(holds: impl FnOnce() -> bool) -> bool {
+    pub(crate) fn in_child(holds: impl FnOnce() -> bool) -> bool {
         // SAFETY: the child reads memory, makes system calls, and leaves by `_exit`.
         let pid = unsafe { libc::fork() };
         if pid == 0 {

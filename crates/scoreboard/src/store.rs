@@ -26,6 +26,16 @@ macro_rules! either {
     };
 }
 
+impl Store {
+    /// The error of the last write that failed, once.
+    pub(crate) fn failure(&self) -> Option<rustix::io::Errno> {
+        match self {
+            Store::Mapped(_) => None,
+            Store::File(file) => file.failure(),
+        }
+    }
+}
+
 impl Source for Store {
     #[inline]
     fn load(&self, word: usize, order: Ordering) -> u64 {

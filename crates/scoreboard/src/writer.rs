@@ -19,6 +19,7 @@ use crate::file::Positioned;
 use crate::header;
 use crate::layout::{Geometry, Place, board_header, slot};
 use crate::memory::{Memory, Source};
+use crate::origin::Origin;
 use crate::region::{Access, Region};
 use crate::state::State;
 
@@ -62,6 +63,7 @@ pub struct Writer {
     busy: u64,
     bytes: u64,
     token: u64,
+    owner: Origin,
 }
 
 impl Writer {
@@ -140,6 +142,7 @@ impl Writer {
             busy: word(slot::BUSY),
             bytes: word(slot::BYTES),
             token,
+            owner: Origin::here(),
             region,
         })
     }
@@ -236,7 +239,7 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         // Not in a forked child, whose copy of this is not what was claimed.
-        if self.token & PID == own_pid() {
+        if self.owner.is_here() {
             let _ = self.region.exchange(self.place.word(slot::WRITER), self.token, 0);
         }
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use rustix::fs::OFlags;
 use signal_hook_registry::SigId;
@@ -29,7 +29,7 @@ mod tests;
 /// listener's place, while somebody waits: then it does not matter when the signal comes, nor whether
 /// the caller tries again after EINTR. When `waiting` has told of the signal, the listener is back.
 ///
-/// For processes of one thread: an accept that is under way in another thread goes on.
+/// For one accept at a time: when several threads wait, all but one of them go on.
 ///
 /// ```no_run
 /// use sigpolicy::{Gate, Signal};
@@ -63,7 +63,8 @@ struct Shared {
     /// Numbers that mean the listeners, or the dead socket.
     listeners: Vec<OwnedFd>,
     dead: OwnedFd,
-    armed: AtomicBool,
+    /// The thread that waits; 0: none does.
+    armed: AtomicI32,
     shut: AtomicBool,
     arrived: AtomicU64,
     pid: libc::c_long,
@@ -92,7 +93,7 @@ impl Gate {
         let shared = Shared {
             listeners,
             dead: dead.into(),
-            armed: AtomicBool::new(false),
+            armed: AtomicI32::new(0),
             shut: AtomicBool::new(false),
             arrived: AtomicU64::new(0),
             pid: own_pid(),
@@ -125,17 +126,34 @@ impl Gate {
     ///
     /// A signal that has arrived before, each one once: time to leave, as a rule.
     pub fn waiting(&mut self) -> Result<Waiting<'_>, Signal> {
+        self.arm(true)
+    }
+
+    /// The same without switching SA_RESTART, which takes system calls: an accept that is interrupted
+    /// goes on, and fails with EINVAL then.
+    ///
+    /// # Errors
+    ///
+    /// As for [`waiting`](Gate::waiting).
+    #[inline]
+    pub fn waiting_quietly(&mut self) -> Result<Waiting<'_>, Signal> {
+        self.arm(false)
+    }
+
+    fn arm(&mut self, interrupt: bool) -> Result<Waiting<'_>, Signal> {
         self.put_back();
-        self.restart(false);
-        self.shared.armed.store(true, Ordering::SeqCst);
+        if interrupt {
+            self.restart(false);
+        }
+        self.shared.armed.store(own_thread(), Ordering::SeqCst);
         // Whatever comes from here on meets the guarded listener.
         match self.take() {
             Some(signal) => {
-                self.close();
+                self.close(interrupt);
                 self.put_back();
                 Err(signal)
             }
-            None => Ok(Waiting { gate: self }),
+            None => Ok(Waiting { gate: self, interrupt }),
         }
     }
 
@@ -153,9 +171,11 @@ impl Gate {
         Some(first)
     }
 
-    fn close(&mut self) {
-        self.shared.armed.store(false, Ordering::SeqCst);
-        self.restart(true);
+    fn close(&mut self, interrupt: bool) {
+        self.shared.armed.store(0, Ordering::SeqCst);
+        if interrupt {
+            self.restart(true);
+        }
     }
 
     fn restart(&self, restart: bool) {
@@ -191,15 +211,27 @@ impl Shared {
         // SAFETY: the place of this thread's errno is valid as long as the thread.
         let errno = unsafe { *libc::__errno_location() };
         self.arrived.fetch_or(SignalSet::new().with(signal).bits(), Ordering::SeqCst);
-        if self.armed.load(Ordering::SeqCst) {
+        let waiting = self.armed.load(Ordering::SeqCst);
+        if waiting != 0 {
             self.shut.store(true, Ordering::SeqCst);
             for listener in &self.listeners {
                 stand_in(self.dead.as_raw_fd(), listener.as_raw_fd());
+            }
+            if waiting != own_thread() {
+                // The signal met another thread: it has to interrupt the accept, too.
+                // SAFETY: no memory is involved; what comes is a signal that is caught.
+                unsafe { libc::syscall(libc::SYS_tgkill, self.pid, waiting, signal.as_raw()) };
             }
         }
         // SAFETY: as above.
         unsafe { *libc::__errno_location() = errno };
     }
+}
+
+/// Asked of the kernel each time: nothing that is remembered survives a fork.
+fn own_thread() -> libc::pid_t {
+    // SAFETY: gettid takes nothing and cannot fail.
+    unsafe { libc::syscall(libc::SYS_gettid) as libc::pid_t }
 }
 
 /// Makes the number `at` mean what `fd` means.
@@ -214,6 +246,7 @@ fn stand_in(fd: RawFd, at: RawFd) {
 #[derive(Debug)]
 pub struct Waiting<'gate> {
     gate: &'gate mut Gate,
+    interrupt: bool,
 }
 
 impl Waiting<'_> {
@@ -226,6 +259,6 @@ impl Waiting<'_> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.gate.close();
+        self.gate.close(self.interrupt);
     }
 }

@@ -13,7 +13,7 @@ use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
 use crate::{Policy, PolicyError, Signal, SignalSet, Signals, mask};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Keys of what is no listener; those of listeners are their indexes.
 const SIGNALS: u64 = u64::MAX;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::options::Options;
 use super::verbs::Verb;
-use crate::cli::{At, Values};
+use crate::cli::{At, Values, one_line};
 use crate::log::LogTarget;
 use crate::prefork::config::{Config, Reload, Size};
 
@@ -215,7 +215,7 @@ fn files(config: &Config, problems: &mut Vec<String>) {
         let single = own.iter().any(|(other, _)| other == name);
         for (other, second) in all.iter().skip(at.saturating_add(1)) {
             if single && *second == Some(*path) {
-                let path = path.display();
+                let path = one_line(path.as_os_str());
                 problems.push(format!("{name} and {other} name the same file, {path}"));
             }
         }

@@ -61,13 +61,18 @@ impl Host {
             self.signal_worker(id, signal);
             return true;
         }
-        // One that has to leave anyway may do so by itself after its request.
         let draining = |member: &crate::prefork::machine::Member| {
             member.id == id && member.stage == Stage::Draining
         };
-        if self.machine.summary().members.iter().any(draining) {
-            self.order_to_leave(slot);
+        if !self.machine.summary().members.iter().any(draining) {
+            return false;
         }
+        // It has to leave anyway, and ends its request first: by its handler, or by itself.
+        if self.observer.handles(pid, signal) == Some(true) {
+            self.signal_worker(id, signal);
+            return true;
+        }
+        self.order_to_leave(slot);
         false
     }
 

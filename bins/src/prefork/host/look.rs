@@ -84,7 +84,8 @@ impl Host {
         }
         let (activity, source) = self.observer.activity(process.pid);
         let mut in_request = None;
-        if timed && activity == Activity::Busy && source == Means::Syscall {
+        // An event loop may hold a connection for long without having anything to do for it.
+        if timed && activity == Activity::Busy && !self.observer.is_event_loop(process.pid) {
             // The same connection as before is the same request, as far as anybody can tell.
             let connection = self.observer.connection(process.pid);
             process.serving = match (process.serving, connection) {

@@ -105,15 +105,13 @@ impl Worker {
         self.stays() && self.ready
     }
 
-    /// How long it is left alone when it is to leave and is not idle. An event loop with
-    /// connections may never be, and sees to its own drain: the plain stop signal is right for it
-    /// at once.
+    /// How long it is left alone when it is to leave and is not idle; one that nobody can see need not
+    /// be busy. The host tells one at once that handles the signal.
     pub(super) fn patience(&self, conduct: &Conduct) -> Duration {
         match self.source {
             _ if !self.ready => Duration::ZERO,
-            Source::Sockets if self.activity != Activity::Idle => Duration::ZERO,
-            Source::Nothing | Source::Sockets => HIDDEN.min(conduct.die_timeout),
-            Source::Scoreboard | Source::Syscall => conduct.die_timeout,
+            Source::Nothing => HIDDEN.min(conduct.die_timeout),
+            Source::Sockets | Source::Scoreboard | Source::Syscall => conduct.die_timeout,
         }
     }
 
@@ -174,9 +172,13 @@ pub(super) fn retry_at(since: Moment, now: Moment) -> Moment {
     now.saturating_add(if patient { SLOW_RETRY } else { RETRY })
 }
 
-/// The nudge after so many: each 10 ms for 300 ms, then each 250 ms.
+/// The nudge after so many: each 10 ms for 300 ms, each 40 ms for 10 s, then each 250 ms. A worker
+/// that misses the signal between its check and accept is to leave within 50 ms of the latter.
 pub(super) fn nudge_at(since: Moment, nudges: u32) -> Moment {
+    let step = |from: u32, most: u32, millis: u64| {
+        u64::from(nudges.saturating_sub(from).min(most)).saturating_mul(millis)
+    };
     let quick = u64::from(nudges.saturating_add(1).min(30)).saturating_mul(10);
-    let slow = u64::from(nudges.saturating_sub(29)).saturating_mul(250);
-    since.saturating_add(Duration::from_millis(quick.saturating_add(slow)))
+    let later = step(29, 250, 40).saturating_add(step(279, u32::MAX, 250));
+    since.saturating_add(Duration::from_millis(quick.saturating_add(later)))
 }

@@ -7,6 +7,7 @@
 mod arrivals;
 mod connections;
 mod diag;
+mod disposition;
 mod memory;
 mod pressure;
 mod process;

@@ -5,7 +5,7 @@ use reaper::Pid;
 use rustix::process::{PidfdFlags, pidfd_open};
 use std::os::fd::AsFd;
 
-use super::{Observer, connections, queue};
+use super::{Observer, Serves, connections, queue};
 use crate::sockets::Sockets;
 
 impl Observer {
@@ -21,6 +21,12 @@ impl Observer {
             }
         };
         sockets.listeners().map(of).collect()
+    }
+
+    /// Whether a worker was only seen to wait for many descriptors at once, and never in accept.
+    #[must_use]
+    pub fn is_event_loop(&self, pid: Pid) -> bool {
+        self.known.get(&pid).is_some_and(|known| known.serves == Serves::Polls)
     }
 
     /// The connection that a worker serves, by its inode number: as long as that is the same, it is

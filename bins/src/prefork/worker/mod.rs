@@ -41,14 +41,22 @@ pub struct Worker {
     gate: Option<Gate>,
     signals: Vec<Signal>,
     sockets: Vec<Listening>,
-    /// Those that connections come from, in the order of the window's indexes.
-    accepting: Option<Vec<usize>>,
+    accepting: Option<Accepting>,
     /// Where to look first: the one that had a connection.
     next: usize,
     max_requests: Option<u64>,
     leaving: bool,
     slate: Slate,
     access_log: Option<File>,
+}
+
+/// Where connections come from, by their places among the sockets.
+#[derive(Debug)]
+enum Accepting {
+    /// From one: then accept can wait by itself, which is a system call less and does without epoll.
+    One(usize),
+    /// In the order of the window's indexes.
+    Many(Vec<usize>),
 }
 
 /// A socket of the pool.

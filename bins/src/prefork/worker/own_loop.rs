@@ -68,6 +68,15 @@ impl Drop for Serving<'_> {
 }
 
 impl Worker {
+    /// From then on the gate knows of every signal; of those before, the window does.
+    pub(super) fn make_gate(&mut self) -> io::Result<()> {
+        if self.gate.is_none() {
+            let copies = self.sockets.iter().map(|socket| socket.fd.try_clone());
+            self.gate = Some(Gate::new(&self.signals, copies.collect::<io::Result<_>>()?)?);
+        }
+        Ok(())
+    }
+
     /// To be called before each request by a worker that accepts by itself; `None` when it is time to
     /// leave.
     ///
@@ -93,10 +102,7 @@ impl Worker {
     /// # Errors
     /// No descriptor is left, when this is called for the first time.
     pub fn waiting(&mut self) -> io::Result<Option<Idle<'_>>> {
-        if self.gate.is_none() {
-            let copies = self.sockets.iter().map(|socket| socket.fd.try_clone());
-            self.gate = Some(Gate::new(&self.signals, copies.collect::<io::Result<_>>()?)?);
-        }
+        self.make_gate()?;
         self.slate.wait();
         if self.leaving() {
             return Ok(None);

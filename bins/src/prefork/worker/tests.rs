@@ -86,13 +86,25 @@ fn send(signal: SysSignal) {
     kill_process(getpid(), signal).unwrap();
 }
 
-/// Waits until the worker's slot says so.
-fn until(reader: &Reader, wanted: impl Fn(SlotView<'_>) -> bool) {
+/// Sends a signal and waits until its handler has run, in whichever thread it met. The worker, which
+/// came first, has heard of it then.
+fn send_and_wait(signal: Signal, raw: SysSignal) {
+    let heard = sigpolicy::Policy::new().catch(&[signal]).install().unwrap();
+    send(raw);
+    eventually(|| heard.arrivals() > 0);
+}
+
+fn eventually(mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(10);
-    while !reader.snapshot().get(1).is_some_and(&wanted) {
-        assert!(Instant::now() < end, "the slot never says so");
+    while !holds() {
+        assert!(Instant::now() < end, "it never comes to that");
         thread::yield_now();
     }
+}
+
+/// Waits until the worker's slot says so.
+fn until(reader: &Reader, wanted: impl Fn(SlotView<'_>) -> bool) {
+    eventually(|| reader.snapshot().get(1).is_some_and(&wanted));
 }
 
 fn answer(mut stream: impl Read) -> String {
@@ -137,7 +149,7 @@ fn it_serves_both_kinds_and_leaves_on_a_signal() {
         // In mid-request: it is finished first, and another connection is left for others.
         let mut client = TcpStream::connect(&tcp).unwrap();
         until(reader, |slot| slot.in_request().is_some() && slot.requests() == 2);
-        send(SysSignal::WINCH);
+        send_and_wait(Signal::WINCH, SysSignal::WINCH);
         let _late = TcpStream::connect(&tcp).unwrap();
         client.write_all(b"end").unwrap();
         assert_eq!(answer(client), "end");

@@ -115,14 +115,15 @@ fn a_forked_process_leaves_it_alone() {
         dir: text.dir.try_clone().unwrap(),
         name: text.name.clone(),
         file: text.file.try_clone().unwrap(),
-        owner: rustix::process::getppid().unwrap().as_raw_nonzero().get().unsigned_abs(),
+        owner: Origin::NONE,
+        pid: rustix::process::getppid().unwrap().as_raw_nonzero().get().unsigned_abs(),
         record: Vec::new(),
         length: text.length,
     };
     let mut copy = copy;
     let error = copy.write(b"mine").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
-    let parent = copy.owner;
+    let parent = copy.pid;
     assert_eq!(
         error.to_string(),
         format!("the text belongs to process {parent}; a forked process creates its own")

@@ -78,6 +78,26 @@ fn a_signal_in_the_hole_makes_every_accept_fail_and_the_listener_comes_back() {
     }
 }
 
+#[test]
+fn a_quiet_wait_ends_whichever_thread_the_signal_meets() {
+    let signal = signal(53);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut gate = Gate::new(&[signal], vec![listener.into()]).unwrap();
+    let (place, places) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        let waiting = gate.waiting_quietly().unwrap();
+        assert_eq!(flags(signal), Disposition::Handled { restarts: true });
+        place.send(crate::window::tests::place()).unwrap();
+        let error = accept(waiting.listener(0).unwrap()).unwrap_err();
+        drop(waiting);
+        (error, gate.waiting_quietly().err())
+    });
+    crate::window::tests::until_asleep(&places.recv().unwrap());
+    // In this thread: the other one is asleep.
+    raise(signal);
+    assert_eq!(thread.join().unwrap(), (libc::EINVAL, Some(signal)));
+}
+
 /// Signals aimed at a thread that checks and calls a blocking accept; a connection would release it.
 #[test]
 fn no_wake_up_is_lost() {

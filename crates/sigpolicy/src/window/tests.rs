@@ -158,12 +158,12 @@ fn request_under_signals(signal: Signal, hold: bool) -> (Vec<Errno>, bool, Waite
 }
 
 /// Where /proc tells of this thread.
-fn place() -> PathBuf {
+pub(crate) fn place() -> PathBuf {
     Path::new("/proc").join(std::fs::read_link("/proc/thread-self").unwrap()).join("stat")
 }
 
 /// Waits until a thread sleeps in the kernel.
-fn until_asleep(place: &Path) {
+pub(crate) fn until_asleep(place: &Path) {
     let end = Instant::now() + Duration::from_secs(10);
     let asleep = || std::fs::read_to_string(place).is_ok_and(|stat| stat.contains(") S "));
     while !asleep() {

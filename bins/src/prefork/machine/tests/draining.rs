@@ -23,11 +23,13 @@ fn a_lost_signal_is_sent_again_in_no_time() {
 fn nudges_come_quickly_at_first_and_slowly_later() {
     let mut world = with(Nature { leaves_after: None, ..Nature::default() }, fixed(1));
     world.signal(Signal::TERM);
-    world.run_to(3100);
+    world.run_to(13_000);
     let nudges = world.times(|deed| *deed == Action::Nudge(1));
     let quick: Vec<u64> = (1..=30).map(|n| 2000 + n * 10).collect();
     assert_eq!(nudges[..30], quick);
-    assert_eq!(nudges[30..], [2550, 2800, 3050]);
+    let later: Vec<u64> = (1..=250).map(|n| 2300 + n * 40).collect();
+    assert_eq!(nudges[30..280], later);
+    assert_eq!(nudges[280..], [12_550, 12_800]);
 }
 
 #[test]
@@ -69,7 +71,7 @@ fn nobody_who_serves_is_taken_away() {
 }
 
 #[test]
-fn event_loops_get_the_plain_signal() {
+fn event_loops_are_led_out_like_all_others() {
     let nature = Nature { source: Source::Sockets, ..Nature::default() };
     let mut world = with(nature, policy());
     world.serve(1, 300);
@@ -77,15 +79,10 @@ fn event_loops_get_the_plain_signal() {
     world.serve(3, 300);
     world.machine.policy.conduct.reload = Reload::Rolling;
     world.signal(Signal::HUP);
-    world.run_to(2100);
-    assert_eq!(world.signals().len(), 3, "they know how to drain: {:?}", world.lines);
+    world.run_to(3000);
+    assert_eq!(world.signals(), [], "told by the host, when they were idle");
     assert!(world.times(|deed| matches!(deed, Action::Kill(_))).is_empty());
-
-    let nature = Nature { source: Source::Sockets, ..Nature::default() };
-    let mut idle = with(nature, policy());
-    idle.signal(Signal::TTOU);
-    idle.run_to(2100);
-    assert_eq!((idle.signals().len(), idle.alive.len()), (0, 2), "not one that has just begun");
+    assert_eq!(world.ids(), [4, 5, 6]);
 }
 
 #[test]
