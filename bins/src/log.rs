@@ -110,7 +110,8 @@ impl Log {
     }
 }
 
-fn append(path: &Path) -> std::io::Result<File> {
+/// Opens a file to append to, and never waits for anybody.
+pub(crate) fn append(path: &Path) -> std::io::Result<File> {
     // A daemon that opens a terminal must not get it as its own, and a FIFO that nobody reads is an
     // error (ENXIO) rather than a reason to wait for somebody.
     let flags = libc::O_NOCTTY | libc::O_NONBLOCK;

@@ -144,8 +144,8 @@ impl World {
             5 => self.ask(how),
             6 => {
                 if let Some(id) = self.some_worker(how / 16) {
-                    let raw = [0, 9, 256, 15][nth % 4];
-                    self.exit(id, raw);
+                    let requests = [None, Some(0), Some(1), Some(9)][nth / 4 % 4];
+                    self.exit(id, [0, 9, 256, 15][nth % 4], requests);
                 }
             }
             7 => {
@@ -172,7 +172,7 @@ impl World {
                 let id = self.asked.keys().nth(nth).copied().unwrap_or(Id::from(how));
                 self.asked.remove(&id);
                 if !self.alive.contains_key(&id) {
-                    self.feed(Input::Exited(id, Exit::from_raw(9)));
+                    self.exit(id, 9, perhaps(how, 3, u64::from(how)));
                 }
             }
             // News that are none.
@@ -206,9 +206,9 @@ impl World {
         assert!(command == Command::Reload || self.clients[&client] == 1, "{command:?}");
     }
 
-    fn exit(&mut self, id: Id, raw: i32) {
+    fn exit(&mut self, id: Id, raw: i32, requests: Option<u64>) {
         self.alive.remove(&id);
-        self.feed(Input::Exited(id, Exit::from_raw(raw)));
+        self.feed(Input::Exited(id, Exit::from_raw(raw), requests));
     }
 
     fn start(&mut self, id: Id, ok: bool, how: u8) -> Input {
@@ -378,7 +378,7 @@ impl World {
         self.feed(Input::Prepared);
         while let Some(id) = self.alive.keys().next().copied() {
             assert_eq!(self.machine.outcome(), None, "ended before {id} was reaped");
-            self.exit(id, 15);
+            self.exit(id, 15, None);
         }
         assert!(self.machine.outcome().is_some(), "still there: {:?}", self.machine);
         self.ask(0);

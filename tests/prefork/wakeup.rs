@@ -172,7 +172,7 @@ fn a_worker_begins_with_clean_signals() {
 #[test]
 fn a_newborn_worker_that_is_signalled_harms_nobody() {
     let sandbox = Sandbox::new("wakeup-newborn");
-    let mut pool = pool(&sandbox, Kind::Plain, &["--workers=4", "--pid-file=pid"]);
+    let mut pool = pool(&sandbox, Kind::Managed, &["--workers=4", "--pid-file=pid"]);
     let mut all = std::collections::BTreeSet::from_iter(pool.wait_workers(4));
     for _ in 0..10 {
         pool.signal(Signal::HUP);

@@ -131,9 +131,9 @@ pub struct Conduct {
     pub respawn_interval: Duration,
     /// No start within this time after a worker left with an error.
     pub error_respawn_interval: Duration,
-    /// The longest pause between starts when workers die young.
+    /// The longest pause between starts when workers die before they have shown anything.
     pub backoff_max: Duration,
-    /// Deaths before readiness in a row after which the pool gives up; 0: never.
+    /// Deaths in a row of workers that have shown nothing after which the pool gives up; 0: never.
     pub give_up: u32,
     /// Workers that drain, beyond the pool, at most; when there are as many, new ones wait.
     pub max_extra: u32,

@@ -2,13 +2,14 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
 use fdpass::FdPlan;
-use reaper::{Child, Exit, Image, Pid, Setup, spawn};
+use reaper::{Child, Exit, Image, Limit, Pid, Setup, spawn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{WaitOptions, waitpgid};
 use scoreboard::Text;
 use sigpolicy::Signal;
 
@@ -18,7 +19,9 @@ use crate::files::Failed;
 
 /// How long [`run_and_wait`] waits.
 const LONGEST: Duration = Duration::from_secs(60);
-/// Between two looks at a child that has no pidfd.
+/// From TERM to KILL, when the manager is told to stop meanwhile.
+const GRACE: Duration = Duration::from_secs(2);
+/// Between two looks at a child that has no pidfd, and at a process group.
 const LOOK: Duration = Duration::from_millis(10);
 /// Variables that speak of descriptors and sockets which a command does not get.
 const NOT_PASSED: [&str; 14] = [
@@ -97,13 +100,15 @@ impl Facts {
         }
     }
 
-    /// PREFORK_WORKER, PREFORK_PID, PREFORK_PROTO, PREFORK_LOCAL and PREFORK_PEER.
+    /// PREFORK_WORKER, PREFORK_PID, PREFORK_PROTO, PREFORK_LOCAL, PREFORK_PEER and PREFORK_HALF: 1
+    /// where the client may have finished sending only, 0 where it is sure that it has left.
     #[must_use]
     pub fn gone(self, gone: &Gone) -> Self {
         self.worker(gone.id, gone.pid)
             .with("PREFORK_PROTO", gone.proto.to_owned())
             .with("PREFORK_LOCAL", gone.local.clone())
             .with("PREFORK_PEER", gone.peer.clone())
+            .with("PREFORK_HALF", u8::from(gone.half).to_string())
     }
 
     /// The variables, for [`Hook::command`] and [`run_and_wait`].
@@ -126,7 +131,8 @@ impl Hook {
     /// Starts `/bin/sh -c COMMAND` in a process group of its own with the facts over the
     /// environment `base`; standard input is /dev/null, output goes where the manager's goes, no
     /// other descriptor is open. What an outer manager told this one of its own workers
-    /// (PREFORK_...) and of its sockets does not go on.
+    /// (PREFORK_...) and of its sockets does not go on. `open_files` is the limit that the manager
+    /// had before it raised its own, and that the command gets.
     ///
     /// # Errors
     /// One line that says why it does not run.
@@ -134,8 +140,13 @@ impl Hook {
         command: &OsStr,
         facts: Vec<Fact>,
         base: &[(OsString, OsString)],
+        open_files: Option<Limit>,
     ) -> Result<Child, String> {
-        start(command, facts, base, None)
+        let mut setup = Setup::new();
+        if let Some(limit) = open_files {
+            setup = setup.restore_nofile(limit);
+        }
+        start(command, facts, base, setup)
     }
 }
 
@@ -143,7 +154,7 @@ fn start(
     command: &OsStr,
     facts: Vec<Fact>,
     base: &[(OsString, OsString)],
-    death: Option<Signal>,
+    setup: Setup<'_>,
 ) -> Result<Child, String> {
     let args = ["-c".into(), command.to_owned()];
     let facts = facts.into_iter().map(|(name, value)| (name.into(), value.into()));
@@ -157,11 +168,7 @@ fn start(
     for stream in streams {
         plan.pass(stream, stream.as_raw_fd()).map_err(|error| error.to_string())?;
     }
-    let mut setup = Setup::new().fds(plan).process_group();
-    if let Some(signal) = death {
-        setup = setup.death_signal(signal);
-    }
-    spawn(&image, &setup).map_err(|error| error.to_string())
+    spawn(&image, &setup.fds(plan).process_group()).map_err(|error| error.to_string())
 }
 
 fn passes(name: &OsStr) -> bool {
@@ -173,18 +180,21 @@ fn passes(name: &OsStr) -> bool {
 /// Runs a command to its end, for the time before there is an event loop; `hook` is its option's
 /// name, as in `PREFORK_HOOK`.
 ///
-/// It gets 60 seconds, then KILL with its process group. It gets TERM when the manager dies
-/// meanwhile (of Ctrl-C, for example, which does not reach its process group).
+/// It gets 60 seconds, then KILL with its process group. When `stop` becomes readable (a signal
+/// waits for the manager) its group gets TERM, and KILL after two seconds; before Linux 6.9 the rest
+/// of a group whose shell has ended is not killed. It gets TERM when the manager dies meanwhile (of
+/// Ctrl-C, for example, which does not reach its process group).
 ///
 /// # Errors
-/// When it cannot be started, fails or takes too long.
+/// When it cannot be started, fails, takes too long or is stopped.
 pub fn run_and_wait(
     hook: &str,
     command: &OsStr,
     facts: Vec<Fact>,
     base: &[(OsString, OsString)],
+    stop: Option<BorrowedFd<'_>>,
 ) -> Result<(), Failed> {
-    run_within(LONGEST, hook, command, facts, base)
+    run_within(LONGEST, hook, command, facts, base, stop)
 }
 
 fn run_within(
@@ -193,12 +203,13 @@ fn run_within(
     command: &OsStr,
     facts: Vec<Fact>,
     base: &[(OsString, OsString)],
+    mut stop: Option<BorrowedFd<'_>>,
 ) -> Result<(), Failed> {
     let shown = Text::new(command.as_bytes()).to_string();
     let fail = |what: &dyn std::fmt::Display, code: u8| {
         Failed::new(format!("the command of --{hook} {what}: {shown}"), code)
     };
-    let mut child = start(command, facts, base, Some(Signal::TERM))
+    let mut child = start(command, facts, base, Setup::new().death_signal(Signal::TERM))
         .map_err(|error| fail(&format_args!("cannot be started ({error})"), 255))?;
     let lost = |error| fail(&format_args!("cannot be waited for ({error})"), 255);
     let begun = Instant::now();
@@ -208,12 +219,22 @@ fn run_within(
         }
         let left = limit.saturating_sub(begun.elapsed());
         if left.is_zero() {
-            let _ = child.signal_group(Signal::KILL);
-            let _ = child.signal(Signal::KILL);
-            child.wait().map_err(lost)?;
+            kill_all(&mut child);
             return Err(fail(&format_args!("took longer than {} seconds", limit.as_secs()), 255));
         }
-        wait_for(&child, left);
+        match wait_for(&child, stop, left) {
+            Woken::Stop => {
+                // The signal may be the CHLD of the command itself.
+                if let Some(exit) = child.try_wait().map_err(lost)? {
+                    break exit;
+                }
+                stop_all(&mut child);
+                return Err(Failed::new(format!("stopped by a signal during --{hook}"), 1));
+            }
+            // It would wake every time.
+            Woken::StopBroken => stop = None,
+            Woken::Other => {}
+        }
     };
     match exit.code() {
         Some(0) => Ok(()),
@@ -225,14 +246,63 @@ fn run_within(
     }
 }
 
-/// Returns when the child has ended or the time is over, perhaps before.
-fn wait_for(child: &Child, left: Duration) {
-    let (pause, mut ends) = match child.pidfd() {
-        Some(pidfd) => (left, vec![PollFd::from_borrowed_fd(pidfd, PollFlags::IN)]),
-        None => (left.min(LOOK), Vec::new()),
-    };
-    let timeout = Timespec::try_from(pause).ok();
-    let _ = poll(&mut ends, timeout.as_ref());
+/// Why [`wait_for`] has returned.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Woken {
+    /// `stop` is readable.
+    Stop,
+    /// `stop` will never be readable.
+    StopBroken,
+    /// The child has ended, the time is over, or for no reason.
+    Other,
+}
+
+fn wait_for(child: &Child, stop: Option<BorrowedFd<'_>>, left: Duration) -> Woken {
+    let pause = if child.pidfd().is_some() { left } else { left.min(LOOK) };
+    let fds = stop.into_iter().chain(child.pidfd());
+    let mut ends: Vec<_> = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+    if poll(&mut ends, Timespec::try_from(pause).ok().as_ref()).is_err() {
+        return Woken::Other;
+    }
+    match ends.first().filter(|_| stop.is_some()).map(PollFd::revents) {
+        Some(found) if found.contains(PollFlags::IN) => Woken::Stop,
+        Some(found) if !found.is_empty() => Woken::StopBroken,
+        _ => Woken::Other,
+    }
+}
+
+/// TERM for the command and all it has started, and KILL for what is left after [`GRACE`].
+fn stop_all(child: &mut Child) {
+    let _ = child.signal_group(Signal::TERM);
+    let begun = Instant::now();
+    while begun.elapsed() < GRACE {
+        let ended = !matches!(child.try_wait(), Ok(None));
+        if ended {
+            reap_rest(child.pid());
+        }
+        // A stopped process gets TERM when it goes on; and the answer tells whether any is left, be it
+        // one that has ended and that process 1 has not reaped.
+        let left = child.signal_group(Signal::CONT);
+        if ended && left.is_err() {
+            return;
+        }
+        let _ = poll(&mut [], Timespec::try_from(LOOK).ok().as_ref());
+    }
+    kill_all(child);
+}
+
+/// What the command left behind is a child of the manager where that adopts orphans.
+fn reap_rest(group: Pid) {
+    let Some(group) = rustix::process::Pid::from_raw(group.as_raw()) else { return };
+    while let Ok(Some(_)) = waitpgid(group, WaitOptions::NOHANG) {}
+}
+
+fn kill_all(child: &mut Child) {
+    let _ = child.signal_group(Signal::KILL);
+    // One that has become another user may refuse, and would be waited for without end.
+    if child.signal(Signal::KILL).is_ok() {
+        let _ = child.wait();
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Workers that are programs: their command line, environment and descriptors.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -183,10 +184,11 @@ const EINHORN_NAMES: [&str; 16] = [
     "EINHORN_FD_15",
 ];
 
-/// Numbers above all listeners and whatever passes through.
+/// Numbers that no listener has and nothing that passes through.
 fn free_numbers(sockets: &Sockets) -> impl Iterator<Item = i32> {
     let taken = sockets.listeners().map(|(_, at)| at).chain(sockets.keep_open().iter().copied());
-    taken.max().unwrap_or(2).max(2).saturating_add(1)..i32::MAX
+    let taken: BTreeSet<i32> = taken.collect();
+    (3..i32::MAX).filter(move |number| !taken.contains(number))
 }
 
 fn on_stdin<'m>(plan: &mut FdPlan<'m>, sockets: &'m Sockets) -> Result<(), fdpass::PlanError> {

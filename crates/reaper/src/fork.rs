@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{getpgrp, getpid, getppid, getsid};
+use rustix::process::{getpid, getppid};
 use sigpolicy::mask;
 
 use crate::child;
@@ -167,11 +167,14 @@ fn gaps(kept: &[i32], report: i32) -> Vec<(u32, u32)> {
 
 /// Nobody can become a leader a second time (EPERM), and the parent is not this process.
 fn in_place(mut job: Job<'_>) -> Job<'_> {
-    let own = getpid();
+    let own = getpid().as_raw_nonzero().get();
+    // Not by rustix, which takes a 0 for impossible: the leader is in another pid namespace.
     let leads = match job.group {
         Group::Inherited => true,
-        Group::Own => getpgrp() == own,
-        Group::Session => getsid(None) == Ok(own),
+        // SAFETY: no memory is involved.
+        Group::Own => unsafe { libc::getpgid(0) == own },
+        // SAFETY: no memory is involved.
+        Group::Session => unsafe { libc::getsid(0) == own },
     };
     if leads {
         job.group = Group::Inherited;

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::thread::{self, ThreadId};
 
 use rustix::fs::OFlags;
 use signal_hook_registry::SigId;
@@ -55,6 +56,8 @@ pub struct Gate {
     registered: Vec<SigId>,
     /// The listeners again, to be put back.
     spare: Vec<OwnedFd>,
+    /// The thread that waited last, and its number for the kernel.
+    waiter: Option<(ThreadId, libc::pid_t)>,
 }
 
 /// What the handler touches.
@@ -99,7 +102,7 @@ impl Gate {
             pid: own_pid(),
         };
         let (shared, signals) = (Arc::new(shared), signals.iter().copied().collect());
-        let mut gate = Gate { shared, signals, registered: Vec::new(), spare };
+        let mut gate = Gate { shared, signals, registered: Vec::new(), spare, waiter: None };
         let blocked = mask::block_all();
         for signal in signals {
             let before = action::handler_address(signal)?;
@@ -145,7 +148,8 @@ impl Gate {
         if interrupt {
             self.restart(false);
         }
-        self.shared.armed.store(own_thread(), Ordering::SeqCst);
+        let thread = self.this_thread();
+        self.shared.armed.store(thread, Ordering::SeqCst);
         // Whatever comes from here on meets the guarded listener.
         match self.take() {
             Some(signal) => {
@@ -154,6 +158,21 @@ impl Gate {
                 Err(signal)
             }
             None => Ok(Waiting { gate: self, interrupt }),
+        }
+    }
+
+    /// As [`own_thread`], without a system call for each request. A fork makes it wrong, and then the
+    /// handler does nothing anyway.
+    #[inline]
+    fn this_thread(&mut self) -> libc::pid_t {
+        let here = thread::current().id();
+        match self.waiter {
+            Some((thread, number)) if thread == here => number,
+            _ => {
+                let number = own_thread();
+                self.waiter = Some((here, number));
+                number
+            }
         }
     }
 
@@ -228,7 +247,7 @@ impl Shared {
     }
 }
 
-/// Asked of the kernel each time: nothing that is remembered survives a fork.
+/// Asked of the kernel: what a C library remembers need not survive a fork.
 fn own_thread() -> libc::pid_t {
     // SAFETY: gettid takes nothing and cannot fail.
     unsafe { libc::syscall(libc::SYS_gettid) as libc::pid_t }

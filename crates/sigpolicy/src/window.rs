@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, getppid, parent_process_death_signal, pidfd_open};
 
 use crate::{Policy, PolicyError, Signal, SignalSet, Signals, mask};
 
@@ -18,6 +18,10 @@ pub(crate) mod tests;
 /// Keys of what is no listener; those of listeners are their indexes.
 const SIGNALS: u64 = u64::MAX;
 const GONE: u64 = u64::MAX - 1;
+
+/// Who gets a signal at the parent's death asks for the parent only so often: a change of user takes
+/// that signal away.
+const SELDOM: u8 = 16;
 
 /// What ended the waiting.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -76,6 +80,10 @@ pub struct Window {
     listeners: Vec<OwnedFd>,
     life: Option<OwnedFd>,
     parent: Option<(Pid, Option<OwnedFd>)>,
+    /// A caught signal comes when the parent ends.
+    announced: bool,
+    /// How often it has not been looked for the parent since the last time.
+    skipped: u8,
     hold: bool,
 }
 
@@ -100,6 +108,8 @@ impl Window {
             listeners: Vec::new(),
             life: None,
             parent: None,
+            announced: false,
+            skipped: 0,
             hold: false,
         };
         mask::set(window.caught().iter().fold(mask::current(), SignalSet::without));
@@ -140,7 +150,8 @@ impl Window {
         self.listeners.get(index).map(AsFd::as_fd)
     }
 
-    /// Says [`Waited::Gone`] when the process that is the parent now has ended.
+    /// Says [`Waited::Gone`] when the process that is the parent now has ended. Where this process
+    /// gets one of the caught signals then (PR_SET_PDEATHSIG), the signal is told as a rule.
     ///
     /// # Errors
     ///
@@ -157,6 +168,9 @@ impl Window {
             Err(_) => None,
         };
         self.parent = Some((parent, pidfd));
+        let signal = parent_process_death_signal().ok().flatten();
+        let signal = signal.and_then(|signal| Signal::from_raw(signal.as_raw()));
+        self.announced = signal.is_some_and(|signal| self.caught().contains(signal));
         Ok(())
     }
 
@@ -186,7 +200,8 @@ impl Window {
     }
 
     /// What has come since the last look: a signal, each one once, or the end of the parent. To be
-    /// asked between requests; does not wait, and asks the kernel for the parent's pid only.
+    /// asked between requests; does not wait, and asks the kernel for the parent's pid at most.
+    #[inline]
     pub fn asked(&mut self) -> Option<Waited> {
         if self.signals.arrivals() != self.drained {
             self.drain();
@@ -194,8 +209,20 @@ impl Window {
         if let Some(signal) = self.waiting.pop_front() {
             return Some(Waited::Signal(signal));
         }
-        let orphan = self.parent.as_ref().is_some_and(|(parent, _)| getppid() != Some(*parent));
-        orphan.then_some(Waited::Gone)
+        self.is_orphan().then_some(Waited::Gone)
+    }
+
+    #[inline]
+    fn is_orphan(&mut self) -> bool {
+        let Some((parent, _)) = &self.parent else { return false };
+        if self.announced {
+            self.skipped = self.skipped.saturating_add(1);
+            if self.skipped < SELDOM {
+                return false;
+            }
+            self.skipped = 0;
+        }
+        getppid() != Some(*parent)
     }
 
     /// Waits for a connection, a signal or the end of the parent.

@@ -1,15 +1,15 @@
 //! No pool: this process runs the closure itself, with the same sockets, logs and identity.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use reaper::{Moment, Pid};
 
 use crate::birth::Birth;
 use crate::daemonize::{Launcher, Role, daemonize};
 use crate::files::{Failed, PidFile};
-use crate::log::Log;
+use crate::log::{self, Log};
 use crate::prefork::callbacks::Callbacks;
 use crate::prefork::config::Config;
 use crate::prefork::maker::Order;
@@ -32,7 +32,7 @@ pub(super) fn run(
         callback().map_err(|why| Failed::new(format!("before-daemonize failed: {why}"), 255))?;
     }
     let mut log = Log::open(config.error_log.as_ref(), &birth.variables)?;
-    let access_log = config.access_log.as_deref().map(append).transpose()?;
+    let access_log = config.access_log.as_deref().map(open_access_log).transpose()?;
     let mut pid_file = config.pid_file.as_deref().map(PidFile::lock).transpose()?;
     let Birth { inherited, passing, ignored, mask, .. } = birth;
     let opened = Sockets::open(&config.listeners, &bind, inherited, &passing);
@@ -142,11 +142,9 @@ fn go_to_the_background(config: &Config) -> Result<Place, Failed> {
     }
 }
 
-fn append(path: &std::path::Path) -> Result<File, Failed> {
-    let mut options = OpenOptions::new();
-    options.append(true).create(true).mode(0o666).custom_flags(libc::O_NOCTTY);
-    let opened = options.open(path);
-    opened.map_err(|error| Failed::io(format_args!("failed to open {}", path.display()), &error))
+fn open_access_log(path: &Path) -> Result<File, Failed> {
+    log::append(path)
+        .map_err(|error| Failed::io(format_args!("failed to open {}", path.display()), &error))
 }
 
 fn clean_up(sockets: &Sockets, pid_file: Option<PidFile>) {

@@ -86,3 +86,19 @@ fn what_a_callback_opens_is_the_applications() {
     assert!(own.contains(&kept.as_raw_fd()));
     assert!(!own.contains(&before.as_raw_fd()));
 }
+
+#[test]
+fn a_fifo_that_nobody_reads_is_no_access_log() {
+    let path = std::env::temp_dir().join(format!("superdaemon-alone-{}", std::process::id()));
+    let kind = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, &path, kind, 0o600.into(), 0).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let log = path.clone();
+    std::thread::spawn(move || {
+        let failed = pool().n_processes(0).access_log_path(&log).run().unwrap_err();
+        tell.send(failed.to_string()).unwrap();
+    });
+    let text = told.recv_timeout(Duration::from_secs(20));
+    std::fs::remove_file(&path).unwrap();
+    assert!(text.expect("it waits for a reader").contains("No such device or address"));
+}

@@ -21,6 +21,8 @@ pub(crate) fn sockets_of(pid: Pid) -> io::Result<Vec<(i32, u64)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(format!("/proc/{pid}/fd"))?.take(MOST) {
         let entry = entry?;
+        #[cfg(test)]
+        count_read();
         // A descriptor that was closed meanwhile has no target.
         let Ok(target) = fs::read_link(entry.path()) else { continue };
         let inode = target.to_str().and_then(inode);
@@ -28,6 +30,32 @@ pub(crate) fn sockets_of(pid: Pid) -> io::Result<Vec<(i32, u64)>> {
         found.extend(number.zip(inode));
     }
     Ok(found)
+}
+
+/// The inode of the socket that a process has open under this number; `None` when that is closed or
+/// no socket.
+///
+/// # Errors
+/// When that cannot be seen: `EACCES` of a process that has changed its user.
+pub(crate) fn inode_at(pid: Pid, number: i32) -> io::Result<Option<u64>> {
+    #[cfg(test)]
+    count_read();
+    match fs::read_link(format!("/proc/{pid}/fd/{number}")) {
+        Ok(target) => Ok(target.to_str().and_then(inode)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Descriptors that this thread has looked at.
+    pub(super) static READS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+#[cfg(test)]
+fn count_read() {
+    READS.with(|reads| reads.set(reads.get() + 1));
 }
 
 /// `socket:[INODE]`, as /proc/PID/fd shows a socket.

@@ -7,12 +7,14 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use fdpass::{BindOptions, FdPlan, Listener, bind};
-use reaper::{Image, Setup, spawn};
+use reaper::{Image, Limit, Resource, Setup, spawn};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 use sigpolicy::Signal;
 
 use super::*;
+
+mod many;
 
 /// Accepts one connection after the other; says so, and does with it what the next line says.
 const WORKER: &str = r#"
@@ -21,16 +23,18 @@ if ($ENV{OUTWARD}) { socket my $o, AF_INET, SOCK_STREAM, 0; connect $o, pack_soc
 if ($ENV{NOBODY}) { $( = $) = "65534 65534"; $< = $> = 65534 }
 open my $l, '+<&=', 3 or die;
 while (accept my $c, $l) {
+    if ($ENV{MANY}) { my @c = $c; while (@c < $ENV{MANY}) { accept my $n, $l or die; push @c, $n } $c = \@c }
     print "accepted\n";
     while (my $word = <STDIN>) {
         chomp $word;
         syswrite $c, "reply\n" if $word eq 'reply';
         shutdown $c, $1 if $word =~ /^shutdown (\d)/;
         sysread $c, my $x, 100 if $word eq 'read';
+        if ($word eq 'move') { open my $d, '+<&', $c or die; close $c; $c = $d }
         last if $word eq 'close';
         print "done\n";
     }
-    close $c;
+    close $_ for ref $c eq 'ARRAY' ? @$c : $c;
     print "closed\n";
 }
 "#;
@@ -62,7 +66,10 @@ impl Scene {
         let env = env.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         let image =
             Image::new("/usr/bin/perl".as_ref(), ["-e".into(), WORKER.into()], env).unwrap();
-        let child = spawn(&image, &Setup::new().fds(plan).process_group()).unwrap();
+        let hard = Limit::of(Resource::OpenFiles).hard;
+        let highest = Limit { soft: hard, hard };
+        let child =
+            spawn(&image, &Setup::new().fds(plan).process_group().restore_nofile(highest)).unwrap();
         let place = (listener.kind(), listener.local_addr().clone());
         let watch = ClientWatch::through(vec![place]).unwrap();
         let from = BufReader::new(File::from(out_read));
@@ -86,7 +93,7 @@ impl Scene {
         let client = connect(&self.address());
         self.expect("accepted");
         self.look();
-        assert_eq!((self.watch.watched.len(), self.watch.notes()), (1, vec![]));
+        assert_eq!((self.watch.watched.by_token.len(), self.watch.notes()), (1, vec![]));
         client
     }
 
@@ -163,7 +170,7 @@ fn a_tcp_client_closes() {
     assert_eq!(gone, Gone { id, pid, proto: "tcp", local, peer, half: true });
     scene.look();
     scene.quiet();
-    assert!(scene.watch.watched.is_empty(), "once is enough");
+    assert!(scene.watch.watched.by_token.is_empty(), "once is enough");
 }
 
 #[test]
@@ -244,11 +251,32 @@ fn what_the_worker_closes_itself_is_not_reported() {
 }
 
 #[test]
+fn a_worker_that_moves_its_descriptor() {
+    for looked in [true, false] {
+        let mut scene = Scene::tcp("moved");
+        let client = scene.tcp_client();
+        scene.tell("move");
+        if looked {
+            scene.look();
+        }
+        drop(client);
+        if !looked {
+            assert!(scene.wait(900));
+            assert_eq!(scene.watch.events(), [], "it is not where it was");
+            scene.look();
+        }
+        assert_eq!(scene.gone().proto, "tcp");
+        scene.look();
+        scene.quiet();
+    }
+}
+
+#[test]
 fn a_worker_that_is_forgotten_or_dead() {
     let mut scene = Scene::tcp("forgotten");
     let client = scene.tcp_client();
     scene.watch.look(&[]);
-    assert!(scene.watch.known.is_empty() && scene.watch.watched.is_empty());
+    assert!(scene.watch.known.is_empty() && scene.watch.watched.by_token.is_empty());
     drop(client);
     assert!(scene.wait(900));
     scene.quiet();
@@ -291,8 +319,8 @@ fn a_thousand_connections_leave_nothing_behind() {
     }
     assert_eq!(scene.entries(), 0);
     scene.look();
-    assert_eq!(scene.watch.watched.len(), 0);
-    assert_eq!(scene.watch.known.get(&7).map(HashSet::len), Some(1), "the listener");
+    assert_eq!(scene.watch.watched.by_token.len(), 0);
+    assert_eq!(scene.watch.known.get(&7).map(|seen| seen.sockets.len()), Some(1), "the listener");
 }
 
 #[test]

@@ -1,34 +1,24 @@
 //! Commands at certain points, files that are watched, clients that leave.
 
-use std::ffi::OsString;
 use std::os::fd::AsFd;
 use std::time::{Duration, SystemTime};
 
 use reaper::{Exit, Interest, Moment};
 
+use super::commands::{ON_CLIENT_DISCONNECT, Running};
 use super::process::Process;
 use super::{Host, Source};
 use crate::prefork::callbacks::Disconnect;
 use crate::prefork::client_gone::{ClientWatch, Gone};
 use crate::prefork::config::ClientGone;
-use crate::prefork::hooks::{Facts, Hook};
-use crate::prefork::machine::{Input, StartError};
+use crate::prefork::hooks::Facts;
+use crate::prefork::machine::Input;
 use crate::prefork::slow_log::{SlowFacts, SlowLog, describe};
 use crate::prefork::view::Id;
 use crate::prefork::watch::Watch;
 
 /// Between two looks for clients of busy workers.
 const CLIENT_LOOK: Duration = Duration::from_millis(50);
-
-/// A command that runs.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(super) enum Running {
-    /// The worker is made when it succeeds: number, slot, generation.
-    BeforeFork(Id, u32, u64),
-    BeforeShutdown,
-    /// Nobody waits for it.
-    Other(&'static str),
-}
 
 /// The parts that not every pool has.
 #[derive(Default)]
@@ -121,46 +111,6 @@ impl Host {
         }
     }
 
-    /// Starts a command; if it does not run, the log tells, too.
-    pub(super) fn run_command(
-        &mut self,
-        command: &OsString,
-        facts: Facts,
-        running: Running,
-    ) -> Result<(), String> {
-        let started = Hook::command(command, facts.into_vec(), &self.variables);
-        let child = started.inspect_err(|error| {
-            let line = format!("a command could not be started: {error}");
-            self.err.line(&line);
-        })?;
-        let key = self.events.child(child);
-        self.state.sources.insert(key, Source::Command(running));
-        Ok(())
-    }
-
-    pub(super) fn command_exited(&mut self, running: Running, exit: Exit) {
-        match running {
-            Running::BeforeFork(id, slot, generation) if exit.success() => {
-                self.make_or_tell(id, slot, generation);
-            }
-            Running::BeforeFork(id, ..) => {
-                let text = format!("the command of --before-fork failed, {exit}");
-                self.feed(Input::SpawnFailed(id, StartError { text, transient: true }));
-            }
-            Running::BeforeShutdown => {
-                self.tell_failure("before-shutdown", exit);
-                self.feed(Input::Prepared);
-            }
-            Running::Other(hook) => self.tell_failure(hook, exit),
-        }
-    }
-
-    fn tell_failure(&mut self, hook: &str, exit: Exit) {
-        if !exit.success() {
-            self.err.line(&format!("the command of --{hook} failed, {exit}"));
-        }
-    }
-
     pub(super) fn prepare_shutdown(&mut self) {
         if let Some(callback) = &mut self.callbacks.before_shutdown {
             callback();
@@ -237,9 +187,8 @@ impl Host {
             }
             Some(ClientGone::Signal(signal)) => self.signal_worker(gone.id, signal),
             Some(ClientGone::Command(command)) => {
-                let facts = Facts::of("on-client-disconnect").gone(gone);
-                let running = Running::Other("on-client-disconnect");
-                let _ = self.run_command(&command, facts, running);
+                let facts = Facts::of(ON_CLIENT_DISCONNECT).gone(gone);
+                self.run_or_queue(command, facts);
             }
         }
     }

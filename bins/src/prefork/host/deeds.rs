@@ -67,8 +67,9 @@ impl Host {
         if !self.machine.summary().members.iter().any(draining) {
             return false;
         }
-        // It has to leave anyway, and ends its request first: by its handler, or by itself.
-        if self.observer.handles(pid, signal) == Some(true) {
+        // An event loop may never be without a connection, and sees to its own drain if it has a
+        // handler. That of another worker may just exit: it leaves when it is idle, or by itself.
+        if self.observer.is_event_loop(pid) && self.observer.handles(pid, signal) == Some(true) {
             self.signal_worker(id, signal);
             return true;
         }
@@ -115,7 +116,9 @@ impl Host {
             }
             crate::footprint::forget_the_start();
         }
-        let Some(socket) = self.service_manager.as_deref() else { return };
+        if let Notice::Stopping(_) = notice {
+            self.end_preparations();
+        }
         let micros = self.events.now().as_nanos() / 1000;
         let text = match notice {
             Notice::Ready(status) => format!("READY=1\nSTATUS={status}"),
@@ -125,8 +128,17 @@ impl Host {
             Notice::Stopping(status) => format!("STOPPING=1\nSTATUS={status}"),
             Notice::Status(status) => format!("STATUS={status}"),
         };
+        self.state.again.notice = None;
+        self.tell_service_manager(text);
+    }
+
+    pub(super) fn tell_service_manager(&mut self, text: String) {
+        let Some(socket) = self.service_manager.as_deref() else { return };
         if let Err(error) = fdpass::notify::send_to(socket, &text) {
             self.tell_once(error.to_string());
+            // The latest word counts.
+            self.state.again.notice = Some(text);
+            self.try_again_later();
         }
     }
 
@@ -135,7 +147,7 @@ impl Host {
             self.err.line(&format!("failed to reopen the error log: {error}"));
         }
         if let Some(path) = self.config.access_log.as_deref() {
-            match super::start::append(path) {
+            match super::start::open_log(path) {
                 Ok(file) => self.access_log = Some(file),
                 Err(failed) => self.err.line(&failed),
             }

@@ -102,24 +102,22 @@ impl Host {
 
     /// Reports the next connection, once.
     pub(super) fn listen(&mut self) {
+        if let Err(error) = self.try_to_listen() {
+            self.tell_once(format!("connections are not noticed: {error}"));
+            self.state.again.listen = true;
+            self.try_again_later();
+        }
+    }
+
+    fn try_to_listen(&mut self) -> std::io::Result<()> {
         if self.state.arrivals.is_none() {
-            let watched = Arrivals::new(&self.sockets).and_then(|arrivals| {
-                let fd = std::os::fd::AsFd::as_fd(&arrivals).try_clone_to_owned()?;
-                Ok((self.events.watch(fd, Interest::Read)?, arrivals))
-            });
-            match watched {
-                Ok((key, arrivals)) => {
-                    self.state.sources.insert(key, Source::Arrivals);
-                    self.state.arrivals = Some((key, arrivals));
-                }
-                Err(error) => self.tell_once(format!("connections are not noticed: {error}")),
-            }
+            let arrivals = Arrivals::new(&self.sockets)?;
+            let fd = std::os::fd::AsFd::as_fd(&arrivals).try_clone_to_owned()?;
+            let key = self.events.watch(fd, Interest::Read)?;
+            self.state.sources.insert(key, Source::Arrivals);
+            self.state.arrivals = Some((key, arrivals));
         }
-        if let Some((_, arrivals)) = &mut self.state.arrivals {
-            if let Err(error) = arrivals.arm() {
-                self.tell_once(format!("connections are not noticed: {error}"));
-            }
-        }
+        self.state.arrivals.as_mut().map_or(Ok(()), |(_, arrivals)| arrivals.arm())
     }
 
     pub(super) fn somebody_arrived(&mut self) {

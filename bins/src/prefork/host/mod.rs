@@ -1,7 +1,9 @@
 //! The thin half of `prefork-run`: waits in one place, tells the machine what
 //! happened, and does what it says.
 
+mod again;
 mod around;
+mod commands;
 mod deeds;
 mod look;
 mod process;
@@ -10,13 +12,13 @@ mod start;
 mod status;
 mod talk;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use reaper::{EventLoop, Interest, Key, Limit, Machine as _, Moment, Wakeup};
+use reaper::{EventLoop, Interest, Key, Limit, Machine as _, Moment, Pid, Wakeup};
 use scoreboard::{Board, Reader};
 use sigpolicy::SignalSet;
 
@@ -34,10 +36,15 @@ use crate::log::Log;
 use crate::report::{Outlet, Stream};
 use crate::sockets::Sockets;
 
-use around::{Around, Running};
-use process::{Process, Receivers};
+use again::Again;
+use around::Around;
+use commands::{Commands, Running};
+use process::{Process, Receivers, children};
 pub(crate) use single::run_single;
 pub(crate) use start::run;
+
+/// Lines that are remembered so that they are not repeated.
+const MOST_TOLD: usize = 256;
 
 /// Everything that one running pool owns.
 struct Host {
@@ -82,12 +89,14 @@ struct State {
     /// What the last look found.
     view: View,
     last_failure: Option<String>,
-    told: Vec<String>,
+    told: HashSet<String>,
     stuck: Option<Key>,
     clients: HashMap<Key, Client>,
-    /// Control sockets while no descriptor is left for a client.
-    parked: Vec<OwnedFd>,
+    again: Again,
+    commands: Commands,
     around: Around,
+    /// Children that were there before the pool, and are none of its business.
+    before: Vec<Pid>,
     /// What workers did that have gone.
     gone: Totals,
 }
@@ -114,6 +123,7 @@ impl Host {
     /// Serves until the machine has come to its end; the exit code.
     fn serve(mut self) -> u8 {
         self.state.begun = self.events.now();
+        self.state.before = children();
         self.events.reap_orphans(true);
         self.start_logger();
         self.open_control();
@@ -134,7 +144,10 @@ impl Host {
             for wakeup in wakeups.drain(..) {
                 self.wake(wakeup);
             }
-            self.around_due(self.events.now());
+            let now = self.events.now();
+            self.around_due(now);
+            self.end_late_commands(now);
+            self.try_again(now);
         };
         self.finish(code);
         code
@@ -142,8 +155,8 @@ impl Host {
 
     fn deadline(&mut self) -> Option<Moment> {
         let logger = self.log.logger().and_then(|logger| logger.restart_at());
-        let around = self.around_deadline();
-        self.machine.deadline().into_iter().chain(logger).chain(around).min()
+        let others = [logger, self.around_deadline(), self.command_deadline(), self.again_at()];
+        self.machine.deadline().into_iter().chain(others.into_iter().flatten()).min()
     }
 
     fn wake(&mut self, wakeup: Wakeup) {
@@ -199,9 +212,12 @@ impl Host {
 
     /// A line that would otherwise be repeated for as long as its cause lasts.
     fn tell_once(&mut self, line: String) {
+        if self.state.told.len() >= MOST_TOLD {
+            self.state.told.clear();
+        }
         if !self.state.told.contains(&line) {
             self.err.line(&line);
-            self.state.told.push(line);
+            self.state.told.insert(line);
         }
     }
 
@@ -244,6 +260,7 @@ impl Host {
 
     /// Nobody is left: files go, and whoever still waits is told.
     fn finish(mut self, code: u8) {
+        self.wait_for_commands();
         self.end_descendants();
         if let Some(logger) = self.log.logger().filter(|logger| logger.restart_at().is_some()) {
             // What is in the pipe needs a reader that outlives us.

@@ -8,7 +8,7 @@ use reaper::{Exit, Interest, Key, Moment, Pid};
 use scoreboard::Occupant;
 use sigpolicy::Signal;
 
-use super::around::Running;
+use super::commands::Running;
 use super::{Host, Source, pause};
 use crate::prefork::hooks::Facts;
 use crate::prefork::machine::{Input, StartError};
@@ -36,7 +36,10 @@ pub(super) struct Process {
     pub(super) serving: Option<(u64, Moment)>,
     /// The last signal that it was sent.
     pub(super) signalled: Option<Signal>,
-    /// What it said on NOTIFY_SOCKET.
+    /// It has said something on NOTIFY_SOCKET, and that it is ready.
+    pub(super) spoke: bool,
+    pub(super) ready: bool,
+    /// The text that it said there.
     pub(super) text: Option<String>,
 }
 
@@ -124,6 +127,8 @@ impl Host {
             memory: None,
             serving: None,
             signalled: None,
+            spoke: false,
+            ready: false,
             text: None,
         };
         self.state.workers.insert(id, process);
@@ -156,7 +161,13 @@ impl Host {
             if let (Some(text), Some(process)) = (message.status, self.state.workers.get_mut(&id)) {
                 process.text = Some(text);
             }
-            self.feed(Input::Notified(id, message.ready));
+            // Whoever repeats itself keeps nobody busy.
+            let Some(process) = self.state.workers.get_mut(&id) else { return };
+            let news = !process.spoke || message.ready && !process.ready;
+            (process.spoke, process.ready) = (true, process.ready || message.ready);
+            if news {
+                self.feed(Input::Notified(id, message.ready));
+            }
         }
     }
 
@@ -173,17 +184,13 @@ impl Host {
     }
 
     pub(super) fn worker_exited(&mut self, id: Id, exit: Exit) {
-        // What it did since the last look is still in its slot.
-        if self.board.is_some() {
-            let view = self.see(false);
-            self.feed(Input::Looked(view));
-        }
         let Some(process) = self.state.workers.remove(&id) else { return };
         // What it started and did not wait for goes with it.
         end_group(process.pid);
         self.observer.forget(process.pid);
         self.reaped(id, &process, exit);
-        self.count_gone(process.slot);
+        // What it did since the last look is still in its slot.
+        let requests = self.count_gone(process.slot);
         if let Some((board, _)) = &mut self.board {
             if let Err(error) = board.release(process.slot) {
                 let slot = process.slot;
@@ -195,7 +202,7 @@ impl Host {
             self.hear_worker(key, id);
             self.deafen(key, id);
         }
-        self.feed(Input::Exited(id, exit));
+        self.feed(Input::Exited(id, exit, requests));
     }
 
     pub(super) fn remember_signal(&mut self, id: Id, signal: Signal) {
@@ -238,8 +245,10 @@ impl Host {
             .and_then(|(key, _)| self.events.get(*key))
             .map(reaper::Child::pid);
         for _ in 0..ROUNDS {
-            let strangers: Vec<Pid> =
-                children().into_iter().filter(|pid| Some(*pid) != logger).collect();
+            let strangers: Vec<Pid> = children()
+                .into_iter()
+                .filter(|pid| Some(*pid) != logger && !self.state.before.contains(pid))
+                .collect();
             if strangers.is_empty() {
                 return;
             }
@@ -258,7 +267,7 @@ impl Host {
 }
 
 /// All children of this process, which has one thread.
-fn children() -> Vec<Pid> {
+pub(super) fn children() -> Vec<Pid> {
     let own = Pid::own();
     let path = format!("/proc/{own}/task/{own}/children");
     let text = std::fs::read_to_string(path).unwrap_or_default();

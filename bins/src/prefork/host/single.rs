@@ -4,7 +4,9 @@
 
 use std::os::fd::AsFd;
 
-use super::start::append;
+use super::start::open_log;
+use sigpolicy::Signal;
+
 use crate::birth::Birth;
 use crate::files::Failed;
 use crate::log::Log;
@@ -25,7 +27,7 @@ pub(crate) fn run_single(config: Config, birth: Birth, program: Program) -> Resu
     }
     let bind = bind_options(config.backlog, config.path_mode, config.path_owner.as_deref())?;
     let log = Log::open(config.error_log.as_ref(), &birth.variables)?;
-    let access_log = config.access_log.as_deref().map(append).transpose()?;
+    let access_log = config.access_log.as_deref().map(open_log).transpose()?;
     let Birth { inherited, passing, ignored, mask, variables } = birth;
     let (sockets, notes) = Sockets::open(&config.listeners, &bind, inherited, &passing)?;
     complain(&notes);
@@ -39,7 +41,7 @@ pub(crate) fn run_single(config: Config, birth: Birth, program: Program) -> Resu
         board: None,
         life: None,
         access_log: access_log.as_ref().map(AsFd::as_fd),
-        ignored,
+        ignored: ignored.without(Signal::PIPE),
         mask,
         open_files: None,
     };
@@ -47,7 +49,7 @@ pub(crate) fn run_single(config: Config, birth: Birth, program: Program) -> Resu
         log.install().map_err(|error| Failed::io("failed to dup STDERR to the log", &error))?;
         if let Some(command) = &config.hooks.after_init {
             let facts = Facts::of("after-init").into_vec();
-            run_and_wait("after-init", command, facts, &variables)?;
+            run_and_wait("after-init", command, facts, &variables, None)?;
         }
         let (image, setup) = program.prepare(&order).map_err(|reason| Failed::new(reason, 255))?;
         let error = reaper::replace(&image, &setup);

@@ -1,22 +1,21 @@
 //! From the settings to a running pool.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use reaper::{Credentials, EventLoop, Limit, Pid, orphans};
 use rustix::pipe::{PipeFlags, pipe_with};
 use scoreboard::{Board, Reader, Shape};
-use sigpolicy::{Signal, SignalSet, Signals};
+use sigpolicy::{Policy as SignalPolicy, Signal, SignalSet, Signals};
 
 use super::{Host, State, outlet};
 use crate::birth::{Birth, catch_signals, credentials};
 use crate::control::PathSocket;
 use crate::daemonize::{Launcher, Role, daemonize};
 use crate::files::{Failed, PidFile};
-use crate::log::Log;
+use crate::log::{Log, append};
 use crate::prefork::callbacks::Callbacks;
 use crate::prefork::config::{Config, Size};
 use crate::prefork::hooks::{Facts, run_and_wait};
@@ -62,11 +61,11 @@ pub(crate) fn run(
         check(&mut callbacks.before_daemonize, "before-daemonize")?;
         if let Some(command) = &config.hooks.before_daemonize {
             let facts = Facts::of("before-daemonize").into_vec();
-            run_and_wait("before-daemonize", command, facts, &birth.variables)?;
+            run_and_wait("before-daemonize", command, facts, &birth.variables, None)?;
         }
     }
     let log = Log::open(config.error_log.as_ref(), &birth.variables)?;
-    let access_log = config.access_log.as_deref().map(append).transpose()?;
+    let access_log = config.access_log.as_deref().map(open_log).transpose()?;
     // Not before the forks of a daemon: a handler belongs to one process.
     let signals = if config.daemonize { None } else { Some(catch(&config)?) };
     let pid_file = config.pid_file.as_deref().map(PidFile::lock).transpose()?;
@@ -105,7 +104,8 @@ pub(crate) fn run(
         .iter()
         .find(|(name, value)| name == "NOTIFY_SOCKET" && !value.is_empty())
         .map(|(_, value)| value.clone());
-    let ignored = OWN_SIGNALS.into_iter().fold(ignored, SignalSet::without);
+    // Ignored by Rust programs from their start on; servers in other languages count on the signal.
+    let ignored = OWN_SIGNALS.into_iter().fold(ignored, SignalSet::without).without(Signal::PIPE);
     let base = Base {
         config,
         log,
@@ -147,14 +147,7 @@ impl Base {
         signals: Option<Signals>,
         launcher: Option<Launcher>,
     ) -> Result<u8, Failed> {
-        let prepared = self.prepare(credentials.as_ref(), signals).and_then(|prepared| {
-            check(&mut callbacks.after_init, "after-init")?;
-            if let Some(command) = &self.config.hooks.after_init {
-                let facts = Facts::of("after-init").into_vec();
-                run_and_wait("after-init", command, facts, &self.variables)?;
-            }
-            Ok(prepared)
-        });
+        let prepared = self.prepare(credentials.as_ref(), signals, &mut callbacks);
         let (events, board, control) = match prepared {
             Ok(prepared) => prepared,
             Err(failed) => {
@@ -203,13 +196,12 @@ impl Base {
         &mut self,
         credentials: Option<&Credentials>,
         signals: Option<Signals>,
+        callbacks: &mut Callbacks,
     ) -> Result<Prepared, Failed> {
         if let Some(pid) = &mut self.pid_file {
             pid.write(Pid::own())?;
         }
         let signals = signals.map_or_else(|| catch(&self.config), Ok)?;
-        let events =
-            EventLoop::new(signals).map_err(|error| Failed::io("no event loop", &error))?;
         if self.config.daemonize {
             if let Some(logger) = self.log.logger() {
                 logger.detach();
@@ -230,7 +222,31 @@ impl Base {
         }
         let board = self.board(credentials)?;
         let control = self.config.control.as_deref().map(PathSocket::open).transpose()?;
-        Ok((events, board, control))
+        let done = self.after_init(callbacks).and_then(|()| {
+            EventLoop::new(signals).map_err(|error| Failed::io("no event loop", &error))
+        });
+        match (done, control) {
+            (Ok(events), control) => Ok((events, board, control)),
+            (Err(failed), control) => {
+                if let Some(control) = control {
+                    control.remove();
+                }
+                Err(failed)
+            }
+        }
+    }
+
+    fn after_init(&self, callbacks: &mut Callbacks) -> Result<(), Failed> {
+        check(&mut callbacks.after_init, "after-init")?;
+        let Some(command) = &self.config.hooks.after_init else { return Ok(()) };
+        // The loop hears of them, too, when there is one.
+        let stop = SignalPolicy::new()
+            .catch(&[Signal::TERM, Signal::INT, Signal::QUIT])
+            .interrupt_syscalls(true)
+            .install()
+            .map_err(|error| Failed::new(error.to_string(), 255))?;
+        let facts = Facts::of("after-init").into_vec();
+        run_and_wait("after-init", command, facts, &self.variables, Some(stop.as_fd()))
     }
 
     /// A board at a path is what the user asked for; without one in memory the pool can do.
@@ -311,13 +327,8 @@ fn life() -> Option<(OwnedFd, OwnedFd)> {
     }
 }
 
-pub(super) fn append(path: &Path) -> Result<File, Failed> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o666)
-        .custom_flags(libc::O_NOCTTY)
-        .open(path)
+pub(super) fn open_log(path: &Path) -> Result<File, Failed> {
+    append(path)
         .map_err(|error| Failed::io(format_args!("failed to open {}", path.display()), &error))
 }
 

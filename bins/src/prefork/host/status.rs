@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reaper::Pid;
+use scoreboard::State as Letter;
 
 use super::Host;
 use crate::prefork::status::{ListenerStatus, ManagerStatus, PoolStatus, Status, WorkerStatus};
@@ -74,14 +75,20 @@ impl Host {
         status
     }
 
-    /// Before a slot is given to another worker.
-    pub(super) fn count_gone(&mut self, slot: u32) {
-        let Some((_, reader)) = &self.board else { return };
+    /// Before a slot is given to another worker: the requests of the one that has gone, if it kept
+    /// its slot.
+    pub(super) fn count_gone(&mut self, slot: u32) -> Option<u64> {
+        let (_, reader) = self.board.as_ref()?;
         let gone = &mut self.state.gone;
+        let mut requests = None;
         reader.each_state(&mut |view| {
             if view.number() == slot {
                 gone.add(view.requests(), view.bytes(), view.busy());
+                let silent = [Letter::STARTING, Letter::FREE, Letter::UNKNOWN];
+                let said = view.said_state().filter(|said| !silent.contains(said));
+                requests = said.map(|_| view.requests());
             }
         });
+        requests
     }
 }

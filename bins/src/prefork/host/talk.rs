@@ -23,7 +23,7 @@ impl Host {
         }
     }
 
-    fn watch_control(&mut self, control: OwnedFd) {
+    pub(super) fn watch_control(&mut self, control: OwnedFd) {
         match self.events.watch(control, Interest::Read) {
             Ok(key) => {
                 self.state.sources.insert(key, Source::Control);
@@ -50,15 +50,9 @@ impl Host {
             // No descriptor for it. It stays in the queue, and would wake us for ever.
             Err(_) => {
                 self.state.sources.remove(&listener);
-                self.state.parked.extend(self.events.unwatch(listener));
+                self.state.again.parked.extend(self.events.unwatch(listener));
+                self.try_again_later();
             }
-        }
-    }
-
-    /// Once a descriptor may be free again.
-    pub(super) fn unpark(&mut self) {
-        for control in std::mem::take(&mut self.state.parked) {
-            self.watch_control(control);
         }
     }
 

@@ -65,7 +65,7 @@ impl Machine {
         if !worker.stays() {
             return;
         }
-        if worker.ready && worker.is_stale(now) {
+        if worker.is_stale(now) {
             // What it was seen doing long ago does not tell how it is to be led out.
             worker.source = Source::Nothing;
         }

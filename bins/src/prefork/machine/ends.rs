@@ -6,28 +6,46 @@ use reaper::{Backoff, Exit, Moment};
 
 use super::start::FREE_FAILURES;
 use super::stop::Level;
-use super::{Action, Cause, Id, Line, Machine, Phase, Worker};
+use super::worker::STABLE;
+use super::{Action, Asked, Cause, Id, Line, Machine, Phase, Worker};
 
 /// The first pause of the brake.
 const BASE: Duration = Duration::from_millis(100);
 /// Between starts that the brake lets pass.
 const LEAST_PAUSE: Duration = Duration::from_millis(10);
-/// A worker that has lived so long did not fail to start.
-const STABLE: Duration = Duration::from_secs(1);
+/// The longest pause after a worker that had come up: whatever made it fail, its requests included,
+/// must not close the pool for longer.
+const PROVEN_MAX: Duration = Duration::from_secs(1);
+
+/// What kind of failure a worker's death is.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// Nothing has ever shown that it came up.
+    Unproven,
+    /// It had come up.
+    Proven,
+}
+
+impl Failure {
+    pub(super) fn of(proven: bool) -> Self {
+        if proven { Self::Proven } else { Self::Unproven }
+    }
+}
 
 impl Machine {
-    pub(super) fn exited(&mut self, now: Moment, id: Id, exit: Exit, out: &mut Vec<Action>) {
+    pub(super) fn exited(
+        &mut self,
+        now: Moment,
+        id: Id,
+        exit: Exit,
+        requests: Option<u64>,
+        out: &mut Vec<Action>,
+    ) {
         if let Some(asked) = self.take_asked(id) {
-            // Its end overtook the news of its start.
-            self.reaped = self.reaped.saturating_add(1);
-            self.dirty = true;
-            if asked.joiner {
-                self.joiner_failed(now, format!("a new worker died, {exit}"), true, out);
-            } else if self.phase == Phase::Running {
-                self.failed_start(now, now, out);
-            }
+            self.overtaken(now, asked, exit, requests, out);
             return;
         }
+        self.note_slot(id, requests, out);
         let Some(worker) = self.workers.remove(&id) else { return };
         self.reaped = self.reaped.saturating_add(1);
         self.dirty = true;
@@ -46,15 +64,51 @@ impl Machine {
         if told || self.phase != Phase::Running {
             return;
         }
-        if worker.joiner {
+        if worker.joiner && worker.is_proven() && exit.success() {
+            self.joiner_done(now, out);
+        } else if worker.joiner {
+            let failure = Failure::of(worker.is_proven());
             let text = format!(
                 "new worker {} (generation {}) died, {exit}",
                 worker.pid, worker.generation
             );
-            self.joiner_failed(now, text, true, out);
+            self.joiner_failed(now, text, Some(failure), out);
         } else {
             self.died(now, &worker, exit, out);
             self.promote_one();
+        }
+    }
+
+    /// Its end overtook the news of its start.
+    fn overtaken(
+        &mut self,
+        now: Moment,
+        asked: Asked,
+        exit: Exit,
+        requests: Option<u64>,
+        out: &mut Vec<Action>,
+    ) {
+        self.reaped = self.reaped.saturating_add(1);
+        self.dirty = true;
+        let well = requests.is_some_and(|count| count > 0 || exit.success());
+        let failure = Failure::of(requests.is_some());
+        if asked.joiner && well {
+            self.joiner_done(now, out);
+        } else if asked.joiner {
+            self.joiner_failed(now, format!("a new worker died, {exit}"), Some(failure), out);
+        } else if self.phase == Phase::Running && !well {
+            self.failed_start(now, now, failure, out);
+        }
+    }
+
+    /// What its slot showed at the end, as a last look would have.
+    fn note_slot(&mut self, id: Id, requests: Option<u64>, out: &mut Vec<Action>) {
+        let Some(requests) = requests else { return };
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        worker.shown = true;
+        worker.served |= requests > 0;
+        if !worker.ready && !worker.spoke && worker.stays() {
+            self.became_ready(id, out);
         }
     }
 
@@ -65,28 +119,67 @@ impl Machine {
             let until = now.saturating_add(conduct.error_respawn_interval);
             self.error_until = self.error_until.max(until);
         }
-        let lived = now.saturating_since(worker.since);
-        let young = !worker.ready || (lived < STABLE && !worker.served);
-        if young && !worker.signalled {
-            self.failed_start(now, worker.since, out);
+        if worker.signalled {
+            return;
+        }
+        let young = now.saturating_since(worker.since) < STABLE && !worker.served;
+        if !worker.is_proven() || (young && !exit.success()) {
+            let failure = Failure::of(worker.is_proven());
+            self.failed_start(now, worker.since, failure, out);
+        } else if self.young > 0 && self.is_try(worker) {
+            // It need not live for long to show that starts work.
+            self.end_row();
         }
     }
 
     /// Counts a start that has failed. Workers that were started before the last failure was
     /// counted belong to it: deaths together do not add up.
-    pub(super) fn failed_start(&mut self, now: Moment, since: Moment, out: &mut Vec<Action>) {
+    pub(super) fn failed_start(
+        &mut self,
+        now: Moment,
+        since: Moment,
+        failure: Failure,
+        out: &mut Vec<Action>,
+    ) {
         if self.young > 0 && since < self.last_failure {
             return;
         }
         self.young = self.young.saturating_add(1);
         self.last_failure = now.saturating_add(Duration::from_nanos(1));
-        self.pause(now, self.young.saturating_sub(FREE_FAILURES), out);
+        let longest = self.policy.conduct.backoff_max;
+        let short = longest.min(PROVEN_MAX);
+        let (count, longest) = match failure {
+            Failure::Unproven => {
+                self.unproven = self.unproven.saturating_add(1);
+                let later = self.unproven > FREE_FAILURES;
+                if later { (self.unproven, longest) } else { (self.young, short) }
+            }
+            Failure::Proven => {
+                self.unproven = 0;
+                (self.young, short)
+            }
+        };
+        self.pause(now, count.saturating_sub(FREE_FAILURES), longest, out);
+    }
+
+    /// No failures any more.
+    pub(super) fn end_row(&mut self) {
+        self.young = 0;
+        self.unproven = 0;
+        self.pause_until = Moment::ZERO;
+        self.dirty = true;
     }
 
     /// No start for a while; longer after more failures.
-    pub(super) fn pause(&mut self, now: Moment, failures: u32, out: &mut Vec<Action>) {
+    pub(super) fn pause(
+        &mut self,
+        now: Moment,
+        failures: u32,
+        longest: Duration,
+        out: &mut Vec<Action>,
+    ) {
         let jitter = self.draw();
-        let backoff = Backoff::new(BASE, self.policy.conduct.backoff_max);
+        let backoff = Backoff::new(BASE, longest);
         let delay = backoff.delay(failures, jitter).max(LEAST_PAUSE);
         let until = now.saturating_add(delay);
         if until > self.pause_until {
@@ -100,9 +193,7 @@ impl Machine {
     /// A worker that came up after the last failure and has lived for a while ends the row.
     pub(super) fn forgive(&mut self, now: Moment) {
         if self.forgiven_at().is_some_and(|at| now >= at) {
-            self.young = 0;
-            self.pause_until = Moment::ZERO;
-            self.dirty = true;
+            self.end_row();
         }
     }
 
@@ -110,18 +201,18 @@ impl Machine {
         if self.young == 0 {
             return None;
         }
-        let tries = self.workers.values().filter(|worker| worker.ready && self.is_try(worker));
-        tries.map(|worker| worker.since.saturating_add(STABLE)).min()
+        let tries = self.workers.values().filter(|worker| self.is_try(worker));
+        tries.filter_map(|worker| worker.stable_at(&self.policy.conduct)).min()
     }
 
     pub(super) fn give_up(&mut self, now: Moment, out: &mut Vec<Action>) {
         let conduct = &self.policy.conduct;
         let launching = self.policy.launcher && !self.announced;
         let (failures, limit) = match (launching, conduct.give_up) {
-            (true, 0) => (self.young.saturating_add(self.refused), FREE_FAILURES),
-            (true, limit) => (self.young.saturating_add(self.refused), limit),
+            (true, 0) => (self.unproven.saturating_add(self.refused), FREE_FAILURES),
+            (true, limit) => (self.unproven.saturating_add(self.refused), limit),
             (false, 0) => return,
-            (false, limit) => (self.young, limit),
+            (false, limit) => (self.unproven, limit),
         };
         if failures >= limit && self.serving() == 0 {
             out.push(Action::Log(Line::GaveUp(failures)));

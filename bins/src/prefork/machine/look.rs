@@ -50,6 +50,7 @@ impl Machine {
             worker.pss = Some(memory.pss);
         }
         let shows = seen.activity != Activity::Unknown;
+        worker.shown |= shows;
         if shows && !worker.ready && !worker.spoke && worker.stays() {
             self.became_ready(seen.id, out);
         }
@@ -128,19 +129,20 @@ impl Machine {
                 if now.saturating_since(at) < WISH);
             let rank = match (worker.ready, worker.activity) {
                 _ if asked => continue,
+                (_, Activity::Busy) => continue,
                 (true, Activity::Idle) => 1,
-                (true, Activity::Busy) => continue,
                 // A size that was asked for is reached, too, if nobody can tell who is idle.
-                (true, Activity::Unknown) if fixed => 2,
-                (false, _) if fixed => 0,
+                (_, Activity::Unknown) if fixed && (worker.ready || worker.shown) => 2,
+                (false, Activity::Idle | Activity::Unknown) if fixed => 0,
                 (true, Activity::Unknown) | (false, _) => continue,
             };
             order.push((rank, worker.since, *id));
         }
         order.sort_unstable();
-        for (rank, _, id) in order.into_iter().take(usize::try_from(n).unwrap_or(usize::MAX)) {
+        for (_, _, id) in order.into_iter().take(usize::try_from(n).unwrap_or(usize::MAX)) {
             let Some(worker) = self.workers.get_mut(&id) else { continue };
-            if rank == 1 && !worker.patience(&self.policy.conduct).is_zero() {
+            let idle = worker.activity == Activity::Idle;
+            if idle && !worker.patience(&self.policy.conduct).is_zero() {
                 worker.leave = Leave::Wished(now);
                 out.push(Action::Retire(id));
             } else {

@@ -77,8 +77,9 @@ pub struct Machine {
     /// No start before: after an error, after failures.
     error_until: Moment,
     pause_until: Moment,
-    /// Failed starts in a row.
+    /// Failed starts in a row, and how many of these never showed that they had come up.
     young: u32,
+    unproven: u32,
     /// The last one that was counted; earlier starts that fail belong to the same row.
     last_failure: Moment,
     /// Starts in a row that the system refused, and the texts that are in the log.
@@ -141,6 +142,7 @@ impl Machine {
             error_until: Moment::ZERO,
             pause_until: Moment::ZERO,
             young: 0,
+            unproven: 0,
             last_failure: Moment::ZERO,
             refused: 0,
             told_errors: Vec::new(),
@@ -256,7 +258,7 @@ impl reaper::Machine for Machine {
             Input::Begin => self.begin(out),
             Input::Spawned(id, pid) => self.spawned(now, id, pid, out),
             Input::SpawnFailed(id, error) => self.spawn_failed(now, id, error, out),
-            Input::Exited(id, exit) => self.exited(now, id, exit, out),
+            Input::Exited(id, exit, requests) => self.exited(now, id, exit, requests, out),
             Input::Notified(id, ready) => self.notified(id, ready, out),
             Input::Signal(signal) => self.signal(now, signal, out),
             Input::Command(client, command) => self.command(now, client, command, out),

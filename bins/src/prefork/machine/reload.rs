@@ -62,10 +62,9 @@ impl Machine {
         let way = self.policy.conduct.reload;
         out.push(Action::Log(Line::Reloading(cause, way)));
         self.generation = self.generation.saturating_add(1);
-        self.young = 0;
+        self.end_row();
         self.refused = 0;
         self.told_errors.clear();
-        self.pause_until = Moment::ZERO;
         self.error_until = Moment::ZERO;
         self.dirty = true;
         if self.announced {

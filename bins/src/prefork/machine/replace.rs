@@ -2,6 +2,7 @@
 
 use reaper::Moment;
 
+use super::ends::Failure;
 use super::reload::ATTEMPTS;
 use super::start::count;
 use super::{Action, Id, Machine, Reload, Worker};
@@ -98,7 +99,8 @@ impl Machine {
     fn next_old(&self) -> Option<Id> {
         let mark = self.mark();
         let old = self.workers.iter().filter(|(id, worker)| **id < mark && worker.stays());
-        let order = old.map(|(id, it)| (it.ready && it.activity != Activity::Idle, it.since, *id));
+        let occupied = |it: &Worker| it.activity != Activity::Idle && (it.ready || it.shown);
+        let order = old.map(|(id, it)| (occupied(it), it.since, *id));
         order.min().map(|(_, _, id)| id)
     }
 
@@ -175,22 +177,37 @@ impl Machine {
         }
     }
 
+    /// A new worker has come up, and left with success before it had a seat: as if it had left
+    /// just after. Nobody waits for another one in its place.
+    pub(super) fn joiner_done(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let Some(run) = &mut self.reload else { return };
+        run.proven = true;
+        run.failures = 0;
+        run.need = run.need.saturating_sub(1);
+        if run.way == Reload::Rolling {
+            run.pause_until = now.saturating_add(self.policy.conduct.reload_interval);
+            if let Some(old) = self.next_old() {
+                self.retire(now, old, out);
+            }
+        }
+    }
+
     /// A new worker of a reload has not come up. The first such failure ends the reload when
-    /// `certain` and no other new one has; later ones are tried again.
+    /// it was its own and no other new one has; later ones are tried again.
     pub(super) fn joiner_failed(
         &mut self,
         now: Moment,
         reason: String,
-        certain: bool,
+        failure: Option<Failure>,
         out: &mut Vec<Action>,
     ) {
         let Some(run) = &mut self.reload else { return };
         run.failures = run.failures.saturating_add(1);
-        let hopeless = certain && !run.proven;
+        let hopeless = failure.is_some() && !run.proven;
         if hopeless || run.failures >= ATTEMPTS {
             self.abort_reload(now, reason, out);
-        } else if certain {
-            self.failed_start(now, now, out);
+        } else if let Some(failure) = failure {
+            self.failed_start(now, now, failure, out);
         }
     }
 }

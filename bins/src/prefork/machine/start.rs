@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reaper::{Moment, Pid};
 
+use super::ends::Failure;
 use super::stop::Level;
 use super::{Action, Asked, Cause, Id, Leave, Line, Machine, Phase, Size, StartError, Worker};
 use crate::prefork::view::{Activity, Source};
@@ -146,6 +147,8 @@ impl Machine {
             ready: false,
             spoke: false,
             joiner: asked.joiner,
+            said: false,
+            shown: false,
             served: false,
             signalled: false,
             proofs: 0,
@@ -191,24 +194,26 @@ impl Machine {
         }
         if error.transient {
             self.refused = self.refused.saturating_add(1);
-            self.pause(now, self.refused, out);
+            self.pause(now, self.refused, self.policy.conduct.backoff_max, out);
         } else if !asked.joiner {
-            self.failed_start(now, now, out);
+            self.failed_start(now, now, Failure::Unproven, out);
             let first = self.spawned == 0 && self.policy.pool.size != Size::OnDemand;
             if first && self.phase == Phase::Running {
                 // Nothing that a first worker needs will appear by trying again.
-                out.push(Action::Log(Line::GaveUp(self.young)));
+                out.push(Action::Log(Line::GaveUp(self.unproven)));
                 self.begin_stop(now, Cause::Failures, Level::Term, 1, out);
             }
         }
         if asked.joiner {
             let text = format!("no new worker could be made: {}", error.text);
-            self.joiner_failed(now, text, !error.transient, out);
+            let failure = (!error.transient).then_some(Failure::Unproven);
+            self.joiner_failed(now, text, failure, out);
         }
     }
 
     pub(super) fn notified(&mut self, id: Id, ready: bool, out: &mut Vec<Action>) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
+        worker.said |= ready;
         if worker.ready || !worker.stays() {
             return;
         }
@@ -233,14 +238,15 @@ impl Machine {
         let limit = self.policy.conduct.start_timeout;
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let (pid, since, joiner) = (worker.pid, worker.since, worker.joiner);
+        let failure = Failure::of(worker.is_proven());
         out.push(Action::Log(Line::NotReady(pid, limit)));
         self.tell(now, id, out);
         self.dirty = true;
         if joiner {
             let text = format!("new worker {pid} was not ready in time");
-            self.joiner_failed(now, text, true, out);
+            self.joiner_failed(now, text, Some(failure), out);
         } else if self.phase == Phase::Running {
-            self.failed_start(now, since, out);
+            self.failed_start(now, since, failure, out);
         }
     }
 }

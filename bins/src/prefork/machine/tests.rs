@@ -1,5 +1,6 @@
 //! The machine in a simulated host: workers that come up, serve, hang, leave and die.
 
+mod braking;
 mod draining;
 mod limits;
 mod orders;
@@ -158,7 +159,7 @@ impl World {
             rounds += 1;
             self.events += 1;
             assert!(rounds < 2000, "the machine and its host talk without end: {:?}", self.machine);
-            if let Input::Exited(id, _) = &input {
+            if let Input::Exited(id, ..) = &input {
                 assert!(self.alive.remove(id).is_some());
                 self.reaped += 1;
             }
@@ -311,7 +312,7 @@ impl World {
             }
         }
         let (_, raw) = puppet.ends.unwrap();
-        self.feed(Input::Exited(id, Exit::from_raw(raw)));
+        self.die(id, raw);
     }
 
     /// Lets time pass up to this many milliseconds after the start.
@@ -361,7 +362,8 @@ impl World {
     }
 
     fn die(&mut self, id: Id, raw: i32) {
-        self.feed(Input::Exited(id, Exit::from_raw(raw)));
+        let requests = self.alive[&id].in_slot(self.now);
+        self.feed(Input::Exited(id, Exit::from_raw(raw), requests));
     }
 
     fn ids(&self) -> Vec<Id> {

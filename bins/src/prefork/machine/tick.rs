@@ -34,7 +34,7 @@ impl Machine {
         let conduct = &self.policy.conduct;
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let mut prove = false;
-        while worker.proof_at().is_some_and(|at| now >= at) {
+        while worker.proof_at(conduct).is_some_and(|at| now >= at) {
             worker.proofs = worker.proofs.saturating_add(1);
             prove = true;
         }
@@ -56,7 +56,7 @@ impl Machine {
         let mut due: Vec<Option<Moment>> = Vec::new();
         for worker in self.workers.values() {
             due.push(worker.leave_at(conduct));
-            due.push(worker.proof_at());
+            due.push(worker.proof_at(conduct));
             due.push(worker.decided_at(conduct));
             if running {
                 due.push(Self::aged_at(worker));

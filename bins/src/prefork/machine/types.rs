@@ -60,8 +60,10 @@ pub enum Input {
     Spawned(Id, Pid),
     /// The answer to [`Action::Spawn`]: it does not.
     SpawnFailed(Id, StartError),
-    /// A worker has gone.
-    Exited(Id, Exit),
+    /// A worker has gone; the requests that its slot of the scoreboard showed at the end. `None`
+    /// where it keeps none, or has never said there that it is idle or busy: a number, be it 0,
+    /// is evidence that it had come up.
+    Exited(Id, Exit, Option<u64>),
     /// A worker spoke on its NOTIFY_SOCKET; true with READY=1.
     Notified(Id, bool),
     /// A signal reached the manager.

@@ -18,6 +18,8 @@ pub(super) const KILL_AGAIN: Duration = Duration::from_secs(5);
 /// An event loop, or a worker of which nothing can be told, is tried for so long before it gets
 /// the plain signal.
 const HIDDEN: Duration = Duration::from_secs(1);
+/// A worker that has lived so long after its proof did not fail to start.
+pub(super) const STABLE: Duration = Duration::from_secs(1);
 /// A shrink wish nobody answered is forgotten after this time.
 pub(super) const WISH: Duration = Duration::from_secs(1);
 
@@ -58,6 +60,10 @@ pub(super) struct Worker {
     pub(super) spoke: bool,
     /// Made by a reload, not yet in the place of an old one.
     pub(super) joiner: bool,
+    /// It has said READY=1.
+    pub(super) said: bool,
+    /// It has been seen idle or busy.
+    pub(super) shown: bool,
     /// It has been seen at work.
     pub(super) served: bool,
     /// Somebody here sent it a signal: its death is no failure.
@@ -105,11 +111,25 @@ impl Worker {
         self.stays() && self.ready
     }
 
+    /// There is evidence that it has come up: not only that it was silent for a while. A look at
+    /// one that spoke and is not ready shows what it waits for at most.
+    pub(super) fn is_proven(&self) -> bool {
+        self.said || self.served || (self.shown && (self.ready || !self.spoke))
+    }
+
+    /// From when on its life, not its death, is what counts of its start: it has served for a
+    /// while, or nobody can see what it does and it goes on.
+    pub(super) fn stable_at(&self, conduct: &Conduct) -> Option<Moment> {
+        let silence = if self.is_proven() { Duration::ZERO } else { conduct.ready_after };
+        self.ready.then(|| self.since.saturating_add(silence).saturating_add(STABLE))
+    }
+
     /// How long it is left alone when it is to leave and is not idle; one that nobody can see need not
-    /// be busy. The host tells one at once that handles the signal.
+    /// be busy, and one that has never shown itself is still starting. The host tells one at once
+    /// that handles the signal.
     pub(super) fn patience(&self, conduct: &Conduct) -> Duration {
         match self.source {
-            _ if !self.ready => Duration::ZERO,
+            _ if !self.ready && !self.shown => Duration::ZERO,
             Source::Nothing => HIDDEN.min(conduct.die_timeout),
             Source::Sockets | Source::Scoreboard | Source::Syscall => conduct.die_timeout,
         }
@@ -129,16 +149,18 @@ impl Worker {
         }
     }
 
-    /// The look that tells soonest whether it has come up.
-    pub(super) fn proof_at(&self) -> Option<Moment> {
-        if self.ready || self.spoke || !self.stays() {
+    /// The look that tells soonest whether it has come up. One that counts as ready without a word
+    /// is looked at until it is stable: its death before would be a failure.
+    pub(super) fn proof_at(&self, conduct: &Conduct) -> Option<Moment> {
+        if self.shown || self.said || self.spoke || !self.stays() {
             return None;
         }
         let millis = match self.proofs {
             0..=5 => 2_u64.checked_shl(self.proofs).unwrap_or(100),
             later => u64::from(later.saturating_sub(5)).saturating_mul(100),
         };
-        Some(self.since.saturating_add(Duration::from_millis(millis)))
+        let at = self.since.saturating_add(Duration::from_millis(millis));
+        Some(at).filter(|at| self.stable_at(conduct).is_none_or(|stable| *at <= stable))
     }
 
     /// When its start is decided: it counts as ready without a word, or it has had its time.

@@ -175,11 +175,14 @@ impl Observer {
                 return (Activity::Busy, Source::Syscall);
             }
             Doing::Running if accepts => return (Activity::Busy, Source::Syscall),
-            _ if known.serves == Serves::NotSeen => return Default::default(),
             _ => {}
         }
+        let waited = known.serves != Serves::NotSeen;
         match connections::holds(&known.process, pid, &self.places, &mut known.strangers) {
+            Ok(true) if accepts => (Activity::Busy, Source::Syscall),
             Ok(true) => (Activity::Busy, Source::Sockets),
+            // It may still be setting itself up.
+            Ok(false) if !waited => Default::default(),
             Ok(false) => (Activity::Idle, Source::Sockets),
             Err(_) if accepts => (Activity::Busy, Source::Syscall),
             Err(_) => Default::default(),

@@ -96,7 +96,7 @@ impl Growth {
             need.wish = lack;
         } else if hot {
             let starving = waiting > 0 || (look.queue.is_none() && available == 0);
-            let step = if starving { self.pressed(now, queue) } else { 0 };
+            let step = if starving { self.pressed(now, queue, look.starting > 0) } else { 0 };
             need.wish = lack.max(step.min(waiting.max(1)));
             need.shortage = need.wish;
         } else if look.queue.is_some() || look.arrived {
@@ -112,9 +112,10 @@ impl Growth {
 
     /// How many more workers may be tried although the processors are busy. As long as the last ones
     /// made the queue shorter, what they do is waiting rather than computing, and twice as many
-    /// follow; if they did not, it is one at a time, and a rare one when nothing changes at all.
-    fn pressed(&mut self, now: Moment, queue: u32) -> u32 {
-        let pause = if queue == self.pressed_queue { SECOND } else { TICK };
+    /// follow; if they did not, it is one at a time, and a rare one when nothing changes at all. Those
+    /// that are on their way are not judged yet.
+    fn pressed(&mut self, now: Moment, queue: u32, coming: bool) -> u32 {
+        let pause = if coming || queue == self.pressed_queue { SECOND } else { TICK };
         if self.grew_at.is_some_and(|last| now < last.saturating_add(pause)) {
             return 0;
         }

@@ -40,7 +40,9 @@ impl Worker {
         }
         self.slate.wait();
         loop {
-            if self.leaving() {
+            // Who was woken looks for the connection first: no other worker has been told of it, and
+            // it would wait for the next one to come.
+            if !std::mem::take(&mut self.woken) && self.leaving() {
                 return Ok(None);
             }
             let taken = match self.accepting {
@@ -61,7 +63,7 @@ impl Worker {
         }
     }
 
-    fn choose(&mut self) -> io::Result<Accepting> {
+    pub(super) fn choose(&mut self) -> io::Result<Accepting> {
         let accepts =
             |socket: &Listening| matches!(socket.kind, SocketKind::Tcp | SocketKind::Unix);
         let sockets = self.sockets.iter().enumerate();

@@ -44,6 +44,8 @@ pub struct Worker {
     accepting: Option<Accepting>,
     /// Where to look first: the one that had a connection.
     next: usize,
+    /// A connection was announced to this worker, and it has not looked for it yet.
+    woken: bool,
     max_requests: Option<u64>,
     leaving: bool,
     slate: Slate,
@@ -120,6 +122,7 @@ impl Worker {
             sockets,
             accepting: None,
             next: 0,
+            woken: false,
             max_requests: terms.max_requests,
             leaving: false,
             slate: Slate::new(order)?,
@@ -155,7 +158,10 @@ impl Worker {
     /// Waits until it is time to leave, or, where there are sockets, somebody connects.
     fn wait(&mut self) -> io::Result<()> {
         match self.window.wait()? {
-            Waited::Ready(index) => self.next = index,
+            Waited::Ready(index) => {
+                self.next = index;
+                self.woken = true;
+            }
             Waited::Signal(_) | Waited::Gone => self.leaving = true,
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::process::{Pid as SysPid, PidfdFlags, WaitOptions, pidfd_open, waitpid};
+use rustix::process::{Pid as SysPid, PidfdFlags, WaitOptions, getpgrp, pidfd_open, waitpid};
 use sigpolicy::{Disposition, Policy, Signal, SignalSet, action};
 
 use super::*;
@@ -309,5 +309,32 @@ fn replacing_keeps_the_pid() {
         assert_eq!((error.stage(), error.errno()), (Stage::Exec, libc::ENOENT));
         let setup = Setup::new().keep_open(&[987]);
         assert_eq!(replace(&missing, &setup).stage(), Stage::Fds);
+    });
+}
+
+/// The first process of a pid namespace: its session and group are outside, and have the number 0.
+#[test]
+fn leaders_outside_are_not_oneself() {
+    alone("leaders_outside_are_not_oneself", || {
+        let setups = [(Setup::new().session(), [1, 1]), (Setup::new().process_group(), [1, 0])];
+        for (setup, leaders) in setups {
+            let mut outer = fork_worker(&Setup::new(), || {
+                // SAFETY: no memory is involved, and there is one thread.
+                if unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWPID) } != 0 {
+                    // Not allowed everywhere.
+                    return 0;
+                }
+                let inner = fork_worker(&Setup::new(), || {
+                    let settled = settle(&setup).is_ok();
+                    // SAFETY: no memory is involved.
+                    let found = unsafe { [libc::getpgid(0), libc::getsid(0)] };
+                    u8::from(!settled || found != leaders)
+                });
+                let exit = inner.map(|mut inner| inner.wait());
+                u8::from(!matches!(exit, Ok(Ok(exit)) if exit.success()))
+            })
+            .unwrap();
+            assert!(outer.wait().unwrap().success(), "{leaders:?}");
+        }
     });
 }

@@ -224,3 +224,20 @@ fn the_answer_comes_before_the_leaving() {
     assert_eq!(answer, b"abc");
     assert_eq!(thread.join().unwrap(), 1);
 }
+
+#[test]
+fn the_parent_is_asked_for_seldom_when_a_signal_announces_its_end() {
+    let mut window = Window::new(&[signal(48)]).unwrap();
+    window.watch_parent().unwrap();
+    assert!(!window.announced, "nothing has been asked of the kernel");
+    // Not the parent, as if it had ended.
+    window.parent = Some((rustix::process::getpid(), None));
+    assert_eq!(window.asked(), Some(Waited::Gone));
+    window.announced = true;
+    for _ in 0..2 {
+        for _ in 1..SELDOM {
+            assert_eq!(window.asked(), None);
+        }
+        assert_eq!(window.asked(), Some(Waited::Gone));
+    }
+}

@@ -56,6 +56,12 @@ impl Puppet {
         }
     }
 
+    /// The requests that its slot shows, if it keeps one.
+    pub(super) fn in_slot(&self, now: Moment) -> Option<u64> {
+        let keeps = self.nature.source == Source::Scoreboard;
+        (keeps && self.activity(now) != Activity::Unknown).then_some(self.requests)
+    }
+
     pub(super) fn obey(&mut self, now: Moment) {
         if std::mem::take(&mut self.nature.deaf_once) {
             return;

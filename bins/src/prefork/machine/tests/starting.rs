@@ -232,11 +232,11 @@ fn an_end_that_overtakes_the_start() {
     machine.step(at(0), Input::Begin, &mut out);
     assert!(matches!(out[..], [Action::Spawn(1, 0, 1)]));
     out.clear();
-    machine.step(at(1), Input::Exited(1, Exit::from_raw(9)), &mut out);
+    machine.step(at(1), Input::Exited(1, Exit::from_raw(9), None), &mut out);
     machine.step(at(1), Input::Spawned(1, pid(1)), &mut out);
     assert!(out.contains(&Action::Kill(1)));
     out.clear();
     machine.step(at(11), Input::Deadline, &mut out);
     assert!(matches!(out[..], [Action::Spawn(2, 0, 1)]));
-    machine.step(at(11), Input::Exited(77, Exit::from_raw(9)), &mut out);
+    machine.step(at(11), Input::Exited(77, Exit::from_raw(9), None), &mut out);
 }

@@ -134,7 +134,7 @@ fn a_worker_that_is_being_started_is_stopped_when_it_is_there() {
     out.clear();
     machine.step(at(2), Input::Spawned(1, pid(1)), &mut out);
     assert!(out.contains(&Action::Signal(1, Signal::TERM)));
-    machine.step(at(3), Input::Exited(1, Exit::from_raw(15)), &mut out);
+    machine.step(at(3), Input::Exited(1, Exit::from_raw(15), None), &mut out);
     assert_eq!(machine.outcome(), Some(Outcome { code: 0 }));
 }
 
