@@ -141,10 +141,11 @@ impl Host {
             }
             for wakeup in wakeups.drain(..) {
                 match wakeup {
-                    reaper::Wakeup::Exited(key, exit) => match self.state.sources.remove(&key) {
-                        Some(Source::Command(running)) => self.command_exited(running, exit),
-                        _ => {}
-                    },
+                    reaper::Wakeup::Exited(key, exit) => {
+                        if let Some(Source::Command(running)) = self.state.sources.remove(&key) {
+                            self.command_exited(running, exit);
+                        }
+                    }
                     // Somebody is in a hurry.
                     reaper::Wakeup::Signal(Signal::TERM | Signal::INT) => return,
                     reaper::Wakeup::Readable(key) | reaper::Wakeup::Writable(key) => {

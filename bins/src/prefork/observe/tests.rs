@@ -41,9 +41,9 @@ fn a_blocking_worker_from_idle_to_busy_and_back() {
         client.begin("hold");
         until("in read", || matches!(observer.doing(worker.pid()), Doing::Call(_)));
         assert_eq!(observer.activity(worker.pid()), BUSY);
-        // For somebody who has never seen it idle, it may as well be starting.
+        // For somebody who has never seen it idle, its connection tells.
         let mut new = Observer::new(&sockets);
-        assert_eq!(new.activity(worker.pid()), (Activity::Unknown, Source::Nothing));
+        assert_eq!(new.activity(worker.pid()), HOLDS_ONE);
         client.end();
         until("idle", || observer.activity(worker.pid()) == IDLE);
 
@@ -63,7 +63,7 @@ fn a_blocking_worker_from_idle_to_busy_and_back() {
         let mut client = worker::connect(&sockets, listener);
         client.begin("poll");
         until("polling", || observer.doing(worker.pid()) == Doing::Polling);
-        assert_eq!(observer.activity(worker.pid()), HOLDS_ONE);
+        assert_eq!(observer.activity(worker.pid()), BUSY, "poll in a request");
         client.end();
     }
     drop(dir);
