@@ -14,6 +14,9 @@ use rustix::pipe::{PipeFlags, pipe_with};
 /// What the launcher leaves with when the daemon is gone without a word.
 const SILENT: u8 = 255;
 
+/// What a report ends with.
+const END: u8 = 0;
+
 /// In which process [`daemonize`] returned.
 #[derive(Debug)]
 pub enum Role {
@@ -31,7 +34,8 @@ impl Launcher {
     /// Tells the launcher its exit code and what to print, and lets it go.
     pub fn report(self, code: u8, text: &str) {
         let mut message = vec![code];
-        message.extend_from_slice(text.as_bytes());
+        message.extend(text.bytes().filter(|byte| *byte != END));
+        message.push(END);
         let mut rest = message.as_slice();
         // SIGPIPE is ignored by then; a launcher that was killed is no reason to stop.
         while let Ok(count @ 1..) = rustix::io::write(&self.0, rest) {
@@ -96,6 +100,11 @@ fn listen(read: &OwnedFd) -> (u8, String) {
             Ok(count) => message.extend_from_slice(buffer.get(..count).unwrap_or_default()),
             Err(Errno::INTR) => {}
             Err(_) => break,
+        }
+        // Whoever else has the pipe open, by mistake, is not waited for. The code comes first.
+        if message.iter().skip(1).any(|byte| *byte == END) {
+            message.pop();
+            break;
         }
     }
     match message.split_first() {

@@ -22,6 +22,7 @@ use super::config::{Config, Orphans, Reload, Size};
 use super::host;
 use super::worker::{Forker, MainLoop, Own, Worker, open_numbers};
 use crate::birth::{Birth, credentials};
+use crate::cli::LONGEST;
 use crate::files::Failed;
 use crate::log::LogTarget;
 
@@ -200,9 +201,9 @@ impl Prefork {
         self
     }
 
-    /// From the stop signal to KILL; 60 seconds by default.
+    /// From the stop signal to KILL; 60 seconds by default, zero is no limit.
     pub fn die_timeout(mut self, limit: Duration) -> Prefork {
-        self.config.conduct.die_timeout = limit;
+        self.config.conduct.die_timeout = if limit.is_zero() { LONGEST } else { limit };
         self
     }
 

@@ -39,9 +39,14 @@ impl Maker for Program {
         let (image, setup) = self.prepare(order).map_err(permanent)?;
         spawn(&image, &setup.process_group()).map_err(|error| StartError {
             text: error.to_string(),
-            transient: error.stage() == Stage::Clone,
+            transient: error.stage() == Stage::Clone || passes(error.errno()),
         })
     }
+}
+
+/// What goes away by itself: no memory, too many processes, a program that is being written.
+fn passes(errno: i32) -> bool {
+    [libc::EAGAIN, libc::ENOMEM, libc::ETXTBSY, libc::EMFILE, libc::ENFILE].contains(&errno)
 }
 
 fn permanent(text: String) -> StartError {

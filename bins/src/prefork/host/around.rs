@@ -140,7 +140,7 @@ impl Host {
         let _ = self.run_command(&command, facts, Running::Other("on-reap"));
     }
 
-    /// Clients are looked for while somebody is served, and now and then otherwise.
+    /// Clients are looked for all the time: nothing else tells that a worker has a new one.
     fn look_for_clients(&mut self, now: Moment) {
         let Some(clients) = &mut self.state.around.clients else { return };
         let workers: Vec<_> = self

@@ -57,7 +57,8 @@ impl Host {
             }
         }
         // An event loop that keeps its slot: it knows what the signal means.
-        if self.says_idle(slot) && self.observer.doing(pid) == Doing::Polling {
+        let handles = self.observer.handles(pid, signal) == Some(true);
+        if handles && self.says_idle(slot) && self.observer.doing(pid) == Doing::Polling {
             self.signal_worker(id, signal);
             return true;
         }
@@ -69,7 +70,7 @@ impl Host {
         }
         // An event loop may never be without a connection, and sees to its own drain if it has a
         // handler. That of another worker may just exit: it leaves when it is idle, or by itself.
-        if self.observer.is_event_loop(pid) && self.observer.handles(pid, signal) == Some(true) {
+        if handles && self.observer.is_event_loop(pid) {
             self.signal_worker(id, signal);
             return true;
         }

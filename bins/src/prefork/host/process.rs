@@ -184,6 +184,11 @@ impl Host {
     }
 
     pub(super) fn worker_exited(&mut self, id: Id, exit: Exit) {
+        if let Some(key) = self.state.workers.get(&id).and_then(|process| process.notify) {
+            // Its last words may be READY=1.
+            self.hear_worker(key, id);
+            self.deafen(key, id);
+        }
         let Some(process) = self.state.workers.remove(&id) else { return };
         // What it started and did not wait for goes with it.
         end_group(process.pid);
@@ -196,11 +201,6 @@ impl Host {
                 let slot = process.slot;
                 self.tell_once(format!("the scoreboard's slot {slot} cannot be used: {error}"));
             }
-        }
-        if let Some(key) = process.notify {
-            // Its last words may be READY=1.
-            self.hear_worker(key, id);
-            self.deafen(key, id);
         }
         self.feed(Input::Exited(id, exit, requests));
     }

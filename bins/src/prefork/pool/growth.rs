@@ -86,7 +86,7 @@ impl Growth {
         let unseen = u32::from(look.queue.is_none() && look.arrived && available == 0);
         let queue = look.queue.unwrap_or(unseen);
         let waiting = queue.saturating_sub(available);
-        let shortage = if look.blind() && look.queue.is_some() {
+        let shortage = if look.blind() {
             waiting
         } else {
             queue.saturating_add(goal.min).saturating_sub(available)

@@ -318,7 +318,7 @@ impl Pool {
             Some(TICK)
         } else if look.busy == 0 {
             None
-        } else if look.blind() && look.queue.is_some() {
+        } else if look.blind() {
             Some(SECOND)
         } else if spare {
             Some(TICK)

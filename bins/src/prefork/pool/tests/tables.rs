@@ -35,7 +35,7 @@ fn the_shortage_is_what_waits_and_what_is_to_be_spare() {
         ("just below the limit", Look { pressure: Some(90), ..calm(0, 5) }, Want::Grow(2)),
         ("nothing is seen but the queue", unknown(calm(0, 5)), Want::Stay),
         ("nothing is seen but what waits", unknown(waiting(4, calm(0, 5))), Want::Grow(4)),
-        ("nothing is seen at all", unknown(dim(0, 5)), Want::Grow(1)),
+        ("nothing is seen at all", unknown(dim(0, 5)), Want::Stay),
     ];
     for (name, look, want) in cases {
         let mut pool = begun(spare(2, 6));
