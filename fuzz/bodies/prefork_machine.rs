@@ -165,6 +165,12 @@ impl World {
                 let id = self.some_worker(how / 2).unwrap_or(Id::from(how));
                 self.feed(Input::Retired(id, how & 1 > 0));
             }
+            // What the host sends on its own account, to whom it is there or not.
+            15 if how & 3 == 3 => {
+                let id = self.some_worker(how / 16).unwrap_or(Id::from(how));
+                let signals = [Signal::TERM, Signal::USR1, Signal::KILL, Signal::QUIT];
+                self.feed(Input::Sent(id, signals[nth / 4 % 4]));
+            }
             15 => self.feed(Input::Prepared),
             16 => self.begin(),
             // The end of somebody unknown, or before the news of the start.
@@ -195,7 +201,9 @@ impl World {
         let count = u32::from(how / 8);
         let command = match how % 8 {
             0..=2 => Command::Reload,
-            3 => Command::Signal([Signal::USR1, Signal::KILL][usize::from(how / 8 % 2)]),
+            3 => Command::Signal(
+                [Signal::USR1, Signal::KILL, Signal::TERM][usize::from(how / 8 % 3)],
+            ),
             4 => Command::Stop,
             5 | 6 => Command::Remove(count),
             _ => Command::Add(count),
@@ -297,7 +305,10 @@ impl World {
                     self.spawn(id, slot, generation);
                 }
                 Action::Kill(id) if stray == Some(id) => {}
-                Action::Signal(id, _) | Action::Kill(id) | Action::Nudge(id) | Action::Slow(id) => {
+                Action::Signal(id, _)
+                | Action::Kill(id)
+                | Action::Nudge(id, _)
+                | Action::Slow(id) => {
                     assert!(self.alive.contains_key(&id), "{id} is not there");
                 }
                 Action::Retire(id) => {

@@ -158,6 +158,25 @@ fn a_replacing_reload_to_a_broken_release_keeps_the_old_workers() {
     broken_release_keeps_the_old_ones("reload-broken-2", "--reload=replace");
 }
 
+/// It takes its time, says nothing, and fails after it has been taken for ready.
+#[test]
+fn a_release_that_fails_late_does_not_take_the_pool_with_it() {
+    for reload in ["--reload=rolling", "--reload=replace"] {
+        let sandbox = Sandbox::new("reload-late");
+        let options = ["--workers=3", reload, "--ready-after=0.3"];
+        let mut pool = pool(&sandbox, Kind::Plain, &options);
+        let old = pool.wait_workers(3);
+        eventually("all ready", || (pool.server.count("is ready") == 3).then_some(()));
+        sandbox.write("worker.pl", "select undef, undef, undef, 0.8; die qq(no database\\n);\n");
+        pool.signal(Signal::HUP);
+        pool.server.wait_line("no database");
+        pool.server.wait_line("reload aborted");
+        assert_eq!(pids(&answers(ask_many(&pool.target, "/", 9))), old.iter().copied().collect());
+        sandbox.release();
+        pool.stop(&sandbox);
+    }
+}
+
 #[test]
 fn a_new_worker_that_speaks_is_ready_when_it_says_so() {
     let sandbox = Sandbox::new("reload-ready");

@@ -202,3 +202,21 @@ fn workers_stay_when_they_are_told_to() {
     }
     assert!(workers.iter().all(|pid| !wait_pid(*pid, Duration::ZERO)));
 }
+
+/// For a worker that watches it, the pipe tells what a signal would.
+#[test]
+fn the_life_pipe_ends_with_the_manager() {
+    let sandbox = Sandbox::new("signal-life");
+    let program = "open my $life, '<&=', $ENV{LIFE_FD} or die; $| = 1; print qq(watching\\n); \
+                   sysread $life, my $end, 1; open my $told, '>', qq(told.$$); exit";
+    let launch = sandbox.prefork_run().args(["--workers=2", "--orphans=stay"]);
+    let mut server = launch.program(["perl", "-e", program]).spawn();
+    server.wait_lines(&["watching"; 2]);
+    let workers = children(server.pid());
+    server.signal(Signal::KILL);
+    server.wait_exit();
+    for pid in workers {
+        assert!(wait_pid(pid, DEADLINE), "{pid} lives on");
+        assert!(sandbox.exists(&format!("told.{pid}")));
+    }
+}

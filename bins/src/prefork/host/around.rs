@@ -185,7 +185,10 @@ impl Host {
                     "the client of worker {pid} has left: {proto}, from {peer} to {local}"
                 ));
             }
-            Some(ClientGone::Signal(signal)) => self.signal_worker(gone.id, signal),
+            Some(ClientGone::Signal(signal)) => {
+                self.signal_worker(gone.id, signal);
+                self.feed(Input::Sent(gone.id, signal));
+            }
             Some(ClientGone::Command(command)) => {
                 let facts = Facts::of(ON_CLIENT_DISCONNECT).gone(gone);
                 self.run_or_queue(command, facts);

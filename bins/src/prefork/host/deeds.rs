@@ -1,6 +1,7 @@
 //! The deeds that the machine asks for.
 
 use scoreboard::{Order, State as Letter};
+use sigpolicy::Signal;
 
 use super::Host;
 use crate::prefork::machine::{Action, Input, Notice, Stage};
@@ -17,7 +18,7 @@ impl Host {
                 let left = self.retire(id);
                 self.state.inputs.push_back(Input::Retired(id, left));
             }
-            Action::Nudge(id) => self.nudge(id),
+            Action::Nudge(id, signal) => self.nudge(id, signal),
             Action::Look(memory) => self.look(memory),
             Action::Listen => self.listen(),
             Action::Slow(id) => self.slow(id),
@@ -46,7 +47,6 @@ impl Host {
         let Some(child) = self.events.get(key) else { return false };
         match observe::retire(&mut self.observer, child, signal) {
             Ok(true) => {
-                self.remember_signal(id, signal);
                 self.order_to_leave(slot);
                 return true;
             }
@@ -62,10 +62,7 @@ impl Host {
             self.signal_worker(id, signal);
             return true;
         }
-        let draining = |member: &crate::prefork::machine::Member| {
-            member.id == id && member.stage == Stage::Draining
-        };
-        if !self.machine.summary().members.iter().any(draining) {
+        if self.machine.stage(id) != Some(Stage::Draining) {
             return false;
         }
         // An event loop may never be without a connection, and sees to its own drain if it has a
@@ -99,9 +96,8 @@ impl Host {
 
     /// The signal again for one that stands in accept: it came between the worker's look at its
     /// flag and the accept, or before there was a handler.
-    fn nudge(&mut self, id: Id) {
+    fn nudge(&mut self, id: Id, signal: Signal) {
         let Some(process) = self.state.workers.get(&id) else { return };
-        let Some(signal) = process.signalled else { return };
         if let Some(child) = self.events.get(process.key) {
             // It may have gone meanwhile.
             let _ = observe::nudge(&mut self.observer, child, signal);

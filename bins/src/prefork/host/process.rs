@@ -34,8 +34,6 @@ pub(super) struct Process {
     pub(super) memory: Option<Memory>,
     /// The connection that it serves and since when, where only that tells how long a request takes.
     pub(super) serving: Option<(u64, Moment)>,
-    /// The last signal that it was sent.
-    pub(super) signalled: Option<Signal>,
     /// It has said something on NOTIFY_SOCKET, and that it is ready.
     pub(super) spoke: bool,
     pub(super) ready: bool,
@@ -126,7 +124,6 @@ impl Host {
             notify,
             memory: None,
             serving: None,
-            signalled: None,
             spoke: false,
             ready: false,
             text: None,
@@ -205,14 +202,7 @@ impl Host {
         self.feed(Input::Exited(id, exit, requests));
     }
 
-    pub(super) fn remember_signal(&mut self, id: Id, signal: Signal) {
-        if let Some(process) = self.state.workers.get_mut(&id) {
-            process.signalled = Some(signal);
-        }
-    }
-
     pub(super) fn signal_worker(&mut self, id: Id, signal: Signal) {
-        self.remember_signal(id, signal);
         let Some(process) = self.state.workers.get(&id) else { return };
         match self.events.signal(process.key, signal) {
             // It has died; its exit is on the way.

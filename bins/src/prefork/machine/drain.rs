@@ -18,7 +18,8 @@ impl Machine {
         self.tell_with(now, id, signal, Some(limit), out);
     }
 
-    /// A signal that asks to leave; a limit that runs already is never put off.
+    /// A signal that asks to leave; a limit that runs already is never put off. Unless the pool
+    /// stops, it is the first such signal that is sent again.
     pub(super) fn tell_with(
         &mut self,
         now: Moment,
@@ -31,23 +32,73 @@ impl Machine {
             self.kill(now, id, out);
             return;
         }
-        let Some(worker) = self.workers.get_mut(&id) else { return };
-        let before = match worker.leave {
-            Leave::Killed { .. } => return,
-            Leave::Told { kill_at, limit, .. } => kill_at.map(|at| (at, limit)),
-            Leave::No | Leave::Wished(_) | Leave::Retiring { .. } => None,
+        let insists = self.phase == Phase::Stopping;
+        if self.mark_told(now, id, signal, limit, insists) {
+            out.push(Action::Signal(id, signal));
+        }
+    }
+
+    /// As [`Self::tell_with`], for a signal that does not come from who stops the pool.
+    pub(super) fn ask_with(&mut self, now: Moment, id: Id, signal: Signal, out: &mut Vec<Action>) {
+        if signal == Signal::KILL {
+            self.kill(now, id, out);
+        } else if self.mark_told(now, id, signal, self.drain_limit(), false) {
+            out.push(Action::Signal(id, signal));
+        }
+    }
+
+    /// How long those who are told to leave have; `None` while the pool waits for all.
+    fn drain_limit(&self) -> Option<Duration> {
+        let quit = self.stop.as_ref().is_some_and(|stop| stop.level == Level::Quit);
+        let waits = quit && self.phase == Phase::Stopping;
+        (!waits).then_some(self.policy.conduct.die_timeout)
+    }
+
+    /// False when it has gone or KILL was sent.
+    fn mark_told(
+        &mut self,
+        now: Moment,
+        id: Id,
+        signal: Signal,
+        limit: Option<Duration>,
+        insists: bool,
+    ) -> bool {
+        let Some(worker) = self.workers.get_mut(&id) else { return false };
+        let (before, first) = match worker.leave {
+            Leave::Killed { .. } => return false,
+            Leave::Told { signal, kill_at, limit, .. } => {
+                (kill_at.map(|at| (at, limit)), Some(signal))
+            }
+            Leave::No | Leave::Wished(_) | Leave::Retiring { .. } => (None, None),
         };
         let new = limit.map(|limit| (now.saturating_add(limit), limit));
         let kill = [before, new].into_iter().flatten().min();
         worker.signalled = true;
         worker.leave = Leave::Told {
             since: now,
+            signal: first.filter(|_| !insists).unwrap_or(signal),
             nudges: 0,
             kill_at: kill.map(|(at, _)| at),
             limit: kill.map_or(Duration::ZERO, |(_, limit)| limit),
         };
         self.dirty = true;
-        out.push(Action::Signal(id, signal));
+        true
+    }
+
+    /// The host has sent it a signal.
+    pub(super) fn sent(&mut self, now: Moment, id: Id, signal: Signal) {
+        let asks = self.asks_to_leave(signal);
+        let limit = self.drain_limit();
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        if signal == Signal::KILL {
+            worker.signalled = true;
+            worker.leave = Leave::Killed { again: now.saturating_add(KILL_AGAIN) };
+            self.dirty = true;
+        } else if asks {
+            self.mark_told(now, id, signal, limit, false);
+        } else if !worker.sent.contains(&signal) {
+            worker.sent.push(signal);
+        }
     }
 
     pub(super) fn kill(&mut self, now: Moment, id: Id, out: &mut Vec<Action>) {
@@ -95,15 +146,15 @@ impl Machine {
                     }
                 }
             }
-            Leave::Told { since, mut nudges, kill_at, limit } => {
+            Leave::Told { since, signal, mut nudges, kill_at, limit } => {
                 if nudge_at(since, nudges) > now {
                     return;
                 }
                 while nudge_at(since, nudges) <= now && nudges < u32::MAX {
                     nudges = nudges.saturating_add(1);
                 }
-                worker.leave = Leave::Told { since, nudges, kill_at, limit };
-                out.push(Action::Nudge(id));
+                worker.leave = Leave::Told { since, signal, nudges, kill_at, limit };
+                out.push(Action::Nudge(id, signal));
             }
             Leave::Killed { again } => {
                 if now >= again {
@@ -140,12 +191,8 @@ impl Machine {
 
     /// The answer to [`Action::Retire`].
     pub(super) fn retired(&mut self, now: Moment, id: Id, told: bool, out: &mut Vec<Action>) {
-        let mut limit = Some(self.policy.conduct.die_timeout);
-        if self.phase == Phase::Stopping
-            && self.stop.as_ref().map(|stop| stop.level) == Some(Level::Quit)
-        {
-            limit = None;
-        }
+        let limit = self.drain_limit();
+        let signal = self.policy.conduct.stop_signal;
         let Some(worker) = self.workers.get_mut(&id) else { return };
         match (worker.leave, told) {
             (Leave::No | Leave::Wished(_) | Leave::Retiring { .. }, true) => {
@@ -155,6 +202,7 @@ impl Machine {
                 worker.signalled = true;
                 worker.leave = Leave::Told {
                     since: now,
+                    signal,
                     nudges: 0,
                     kill_at: limit.map(|limit| now.saturating_add(limit)),
                     limit: limit.unwrap_or_default(),

@@ -46,7 +46,8 @@ impl Machine {
             return;
         }
         self.note_slot(id, requests, out);
-        let Some(worker) = self.workers.remove(&id) else { return };
+        let Some(mut worker) = self.workers.remove(&id) else { return };
+        worker.signalled |= exit.signal().is_some_and(|signal| worker.sent.contains(&signal));
         self.reaped = self.reaped.saturating_add(1);
         self.dirty = true;
         let told = !worker.stays();
@@ -64,17 +65,21 @@ impl Machine {
         if told || self.phase != Phase::Running {
             return;
         }
-        if worker.joiner && worker.is_proven() && exit.success() {
+        let proven = worker.is_proven();
+        let idled = self.has_idled(now, &worker, requests);
+        if worker.joiner && proven && exit.success() && !idled {
             self.joiner_done(now, out);
-        } else if worker.joiner {
-            let failure = Failure::of(worker.is_proven());
-            let text = format!(
-                "new worker {} (generation {}) died, {exit}",
-                worker.pid, worker.generation
-            );
-            self.joiner_failed(now, text, Some(failure), out);
-        } else {
-            self.died(now, &worker, exit, out);
+            return;
+        }
+        // One that has a seat because it was silent for long enough is still on trial.
+        let on_trial = worker.joiner || (self.is_of_reload(id) && !proven);
+        if on_trial && !worker.signalled {
+            let (pid, generation) = (worker.pid, worker.generation);
+            let text = format!("new worker {pid} (generation {generation}) died, {exit}");
+            self.joiner_failed(now, worker.asked, text, Some(Failure::of(proven)), out);
+        }
+        if !worker.joiner {
+            self.died(now, &worker, exit, idled, out);
             self.promote_one();
         }
     }
@@ -90,14 +95,18 @@ impl Machine {
     ) {
         self.reaped = self.reaped.saturating_add(1);
         self.dirty = true;
-        let well = requests.is_some_and(|count| count > 0 || exit.success());
+        let well = requests.is_some_and(|count| count > 0);
         let failure = Failure::of(requests.is_some());
         if asked.joiner && well {
             self.joiner_done(now, out);
-        } else if asked.joiner {
-            self.joiner_failed(now, format!("a new worker died, {exit}"), Some(failure), out);
         } else if self.phase == Phase::Running && !well {
-            self.failed_start(now, now, failure, out);
+            if asked.joiner || (self.is_of_reload(asked.id) && failure == Failure::Unproven) {
+                let text = format!("a new worker died, {exit}");
+                self.joiner_failed(now, asked.at, text, Some(failure), out);
+            }
+            if !asked.joiner {
+                self.failed_start(now, asked.at, failure, out);
+            }
         }
     }
 
@@ -112,8 +121,22 @@ impl Machine {
         }
     }
 
+    /// It has left soon after its start, and it is known that it served nobody: by its slot, or by
+    /// what was seen of it after it had said that it was ready.
+    fn has_idled(&self, now: Moment, worker: &Worker, requests: Option<u64>) -> bool {
+        let known = requests == Some(0) || worker.said;
+        known && !worker.served && now.saturating_since(worker.since) < STABLE
+    }
+
     /// A member has left that nobody told to.
-    fn died(&mut self, now: Moment, worker: &Worker, exit: Exit, out: &mut Vec<Action>) {
+    fn died(
+        &mut self,
+        now: Moment,
+        worker: &Worker,
+        exit: Exit,
+        idled: bool,
+        out: &mut Vec<Action>,
+    ) {
         let conduct = &self.policy.conduct;
         if !exit.success() && worker.generation >= self.accepted && !worker.signalled {
             let until = now.saturating_add(conduct.error_respawn_interval);
@@ -123,12 +146,19 @@ impl Machine {
             return;
         }
         let young = now.saturating_since(worker.since) < STABLE && !worker.served;
-        if !worker.is_proven() || (young && !exit.success()) {
+        if !worker.is_proven() || idled || (young && !exit.success()) {
             let failure = Failure::of(worker.is_proven());
-            self.failed_start(now, worker.since, failure, out);
-        } else if self.young > 0 && self.is_try(worker) {
+            self.failed_start(now, worker.asked, failure, out);
+            return;
+        }
+        if self.young > 0 && self.is_try(worker) {
             // It need not live for long to show that starts work.
             self.end_row();
+        }
+        let rest = worker.since.saturating_add(LEAST_PAUSE);
+        if !worker.served && rest > now {
+            // It may have served somebody: no failure, but its seat is not filled in a tight loop.
+            self.resting.push(rest);
         }
     }
 
@@ -160,6 +190,13 @@ impl Machine {
             }
         };
         self.pause(now, count.saturating_sub(FREE_FAILURES), longest, out);
+    }
+
+    /// Lets seats be filled again whose rest is over.
+    pub(super) fn end_rests(&mut self, now: Moment) {
+        let before = self.resting.len();
+        self.resting.retain(|until| *until > now);
+        self.dirty |= self.resting.len() < before;
     }
 
     /// No failures any more.

@@ -90,19 +90,18 @@ impl Machine {
             request.slow = true;
             out.push(Action::Slow(seen.id));
         }
-        let mut kill = false;
+        let (mut soft, mut kill) = (None, false);
         if let Some(limit) = limits.request_timeout {
             match request.soft {
                 None if age >= limit => {
                     let signal = limits.request_signal.unwrap_or(Signal::TERM);
                     request.soft = Some(now);
-                    worker.signalled = true;
                     out.push(Action::Log(Line::RequestTimeout(worker.pid, limit, signal)));
                     if !request.slow {
                         request.slow = true;
                         out.push(Action::Slow(seen.id));
                     }
-                    out.push(Action::Signal(seen.id, signal));
+                    soft = Some(signal);
                 }
                 Some(at) if now >= at.saturating_add(limits.request_grace) => {
                     kill = true;
@@ -112,6 +111,9 @@ impl Machine {
             }
         }
         worker.request = Some(request);
+        if let Some(signal) = soft {
+            self.pass(now, seen.id, signal, out);
+        }
         if kill {
             self.kill(now, seen.id, out);
         }

@@ -29,7 +29,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use reaper::Moment;
 
@@ -84,6 +84,10 @@ pub struct Machine {
     last_failure: Moment,
     /// Starts in a row that the system refused, and the texts that are in the log.
     refused: u32,
+    /// Starts that were asked for before then belong to the last refusal.
+    last_refusal: Moment,
+    /// Seats that stay empty until then: their workers left too soon after their start.
+    resting: Vec<Moment>,
     told_errors: Vec<String>,
 
     /// The pool has changed since it was last weighed.
@@ -110,7 +114,7 @@ pub struct Machine {
     leaving: Vec<(Client, Id, u64)>,
     /// Starts under way from before are led out at once.
     told_before: Id,
-    sequence: Option<Sequence>,
+    sequences: VecDeque<Sequence>,
     stop: Option<Stop>,
     /// The number of workers and the generation that were told last.
     told_status: (u32, u64),
@@ -145,6 +149,8 @@ impl Machine {
             unproven: 0,
             last_failure: Moment::ZERO,
             refused: 0,
+            last_refusal: Moment::ZERO,
+            resting: Vec::new(),
             told_errors: Vec::new(),
             dirty: false,
             blocked_until: None,
@@ -163,7 +169,7 @@ impl Machine {
             pending: None,
             leaving: Vec::new(),
             told_before: 0,
-            sequence: None,
+            sequences: VecDeque::new(),
             stop: None,
             told_status: (0, 0),
             spawned: 0,
@@ -260,6 +266,7 @@ impl reaper::Machine for Machine {
             Input::SpawnFailed(id, error) => self.spawn_failed(now, id, error, out),
             Input::Exited(id, exit, requests) => self.exited(now, id, exit, requests, out),
             Input::Notified(id, ready) => self.notified(id, ready, out),
+            Input::Sent(id, signal) => self.sent(now, id, signal),
             Input::Signal(signal) => self.signal(now, signal, out),
             Input::Command(client, command) => self.command(now, client, command, out),
             Input::Changed => self.ask_reload(now, Cause::Changed, None, out),

@@ -3,8 +3,9 @@
 use reaper::Moment;
 use sigpolicy::Signal;
 
+use super::start::count;
 use super::stop::Level;
-use super::{Action, Cause, Client, Command, Line, Machine, Phase};
+use super::{Action, Cause, Client, Command, Line, Machine, Phase, Worker};
 
 impl Machine {
     pub(super) fn signal(&mut self, now: Moment, signal: Signal, out: &mut Vec<Action>) {
@@ -65,7 +66,9 @@ impl Machine {
                 let by = i64::from(n).saturating_neg();
                 self.adjust(Cause::Asked, by, Some(client), out);
             }
-            (Phase::Running, Command::Signal(signal)) => self.pass_to_all(client, signal, out),
+            (Phase::Running, Command::Signal(signal)) => {
+                self.pass_to_all(now, client, signal, out);
+            }
         }
     }
 
@@ -80,15 +83,14 @@ impl Machine {
         self.dirty = true;
     }
 
-    fn pass_to_all(&mut self, client: Client, signal: Signal, out: &mut Vec<Action>) {
-        let mut count = 0_u32;
-        for (id, worker) in self.workers.iter_mut().filter(|(_, worker)| worker.stays()) {
-            worker.signalled = true;
-            count = count.saturating_add(1);
-            out.push(match signal {
-                Signal::KILL => Action::Kill(*id),
-                signal => Action::Signal(*id, signal),
-            });
+    fn pass_to_all(&mut self, now: Moment, client: Client, signal: Signal, out: &mut Vec<Action>) {
+        let ids = self.by_pid(Worker::stays);
+        let count = count(ids.len());
+        if self.asks_to_leave(signal) {
+            self.abort_reload(now, format!("{signal} was sent to all workers"), out);
+        }
+        for id in ids {
+            self.pass(now, id, signal, out);
         }
         out.push(Action::Log(Line::Signalled(signal, count)));
         out.push(Action::Report(client, Ok(count.to_string())));

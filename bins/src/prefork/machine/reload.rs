@@ -18,6 +18,10 @@ pub(super) struct Run {
     pub(super) proven: bool,
     /// New workers in a row that have not.
     pub(super) failures: u32,
+    /// Those that were asked for before then belong to the last failure.
+    pub(super) failed_at: Moment,
+    /// No seat before then for one that is ready by its silence alone.
+    pub(super) pace_until: Option<Moment>,
     /// The interval between one worker and the next.
     pub(super) pause_until: Moment,
     /// New workers that `replace` waits for.
@@ -64,6 +68,7 @@ impl Machine {
         self.generation = self.generation.saturating_add(1);
         self.end_row();
         self.refused = 0;
+        self.resting.clear();
         self.told_errors.clear();
         self.error_until = Moment::ZERO;
         self.dirty = true;
@@ -77,6 +82,8 @@ impl Machine {
             clients,
             proven: false,
             failures: 0,
+            failed_at: now,
+            pace_until: None,
             pause_until: now,
             need: self.members(),
         });

@@ -1,10 +1,13 @@
 //! The two reloads without a gap: one after the other, and all new ones before the old ones go.
 
+use std::time::Duration;
+
 use reaper::Moment;
 
 use super::ends::Failure;
 use super::reload::ATTEMPTS;
 use super::start::count;
+use super::worker::STABLE;
 use super::{Action, Id, Machine, Reload, Worker};
 use crate::prefork::view::Activity;
 
@@ -21,18 +24,14 @@ enum Room {
 impl Machine {
     /// One new worker, and when it is ready one old one less.
     pub(super) fn roll(&mut self, now: Moment, out: &mut Vec<Action>) {
-        let ready = self.joiners().find(|(_, worker)| worker.ready).map(|(id, _)| *id);
+        self.note_proof();
+        let ready = self.joiners().find(|(_, worker)| worker.may_join()).map(|(id, _)| *id);
         if let Some(id) = ready {
             let interval = self.policy.conduct.reload_interval;
             if let Some(run) = &mut self.reload {
-                run.proven = true;
-                run.failures = 0;
                 run.pause_until = now.saturating_add(interval);
             }
-            if let Some(old) = self.next_old() {
-                self.retire(now, old, out);
-            }
-            self.seat(now, id, out);
+            self.change_over(now, id, out);
         }
         if self.old_count() == 0 {
             self.seat_all(now, out);
@@ -42,18 +41,16 @@ impl Machine {
         }
     }
 
-    /// As many new ones as there are old ones, and when all are ready the old ones leave.
+    /// As many new ones as there are old ones, and when all are ready the old ones leave. Where
+    /// there is no room for all, as many at once as there is room for; and those of which silence
+    /// is all that is known take their seats one after the other.
     pub(super) fn replace(&mut self, now: Moment, out: &mut Vec<Action>) {
+        self.note_proof();
         let old = self.old_count();
         let Some(run) = &mut self.reload else { return };
         run.need = run.need.min(old);
         let need = run.need;
-        let ready = count(self.joiners().filter(|(_, worker)| worker.ready).count());
-        if ready > 0 {
-            if let Some(run) = &mut self.reload {
-                run.proven = true;
-            }
-        }
+        let ready = count(self.joiners().filter(|(_, worker)| worker.may_join()).count());
         let mut full = false;
         if ready < need {
             while self.reload.is_some() && self.joiner_count() < need && !full {
@@ -62,15 +59,64 @@ impl Machine {
             let stuck = full && matches!(self.room(now), Room::Never);
             full = stuck && ready > 0 && ready == self.joiner_count();
         }
-        if self.reload.is_some() && (ready >= need || full) {
+        if self.reload.is_none() || (ready < need && !full) {
+            return;
+        }
+        let mut silent = 0_u32;
+        let joiners = self.joiners().filter(|(_, worker)| worker.may_join());
+        let order: Vec<(bool, Id)> = joiners.map(|(id, it)| (it.is_proven(), *id)).collect();
+        for (proven, id) in order {
+            let paced = self.reload.as_ref().is_some_and(|run| run.pace_until.is_some());
+            if !proven && paced {
+                silent = silent.saturating_add(1);
+                continue;
+            }
+            self.change_over(now, id, out);
+        }
+        if !full && silent == 0 {
+            // Those in whose place a new one has come and gone.
             while let Some(id) = self.next_old() {
                 self.retire(now, id, out);
             }
+        }
+        if self.old_count() == 0 {
             self.seat_all(now, out);
-            if self.old_count() == 0 {
-                self.end_reload(now, out);
+            self.end_reload(now, out);
+        }
+    }
+
+    /// A new one takes the place of an old one.
+    fn change_over(&mut self, now: Moment, id: Id, out: &mut Vec<Action>) {
+        let proven = self.workers.get(&id).is_some_and(Worker::is_proven);
+        let pace = self.policy.conduct.ready_after.saturating_add(STABLE);
+        if let Some(run) = &mut self.reload {
+            if proven {
+                run.failures = 0;
+            } else {
+                run.pace_until = Some(now.saturating_add(pace));
             }
         }
+        if let Some(old) = self.next_old() {
+            self.retire(now, old, out);
+        }
+        self.seat(now, id, out);
+    }
+
+    /// What has been seen of any worker of the reload, in a seat or not, is evidence.
+    fn note_proof(&mut self) {
+        let Some(run) = &mut self.reload else { return };
+        run.proven = run.proven || self.workers.range(run.mark..).any(|(_, it)| it.is_proven());
+    }
+
+    pub(super) fn end_pace(&mut self, now: Moment) {
+        if let Some(run) = &mut self.reload {
+            run.pace_until = run.pace_until.filter(|at| *at > now);
+        }
+    }
+
+    /// It was started by or during the reload under way, which has old ones to fall back on.
+    pub(super) fn is_of_reload(&self, id: Id) -> bool {
+        self.reload.as_ref().is_some_and(|run| run.way != Reload::All && id >= run.mark)
     }
 
     fn joiners(&self) -> impl Iterator<Item = (&Id, &Worker)> {
@@ -197,17 +243,21 @@ impl Machine {
     pub(super) fn joiner_failed(
         &mut self,
         now: Moment,
+        since: Moment,
         reason: String,
         failure: Option<Failure>,
         out: &mut Vec<Action>,
     ) {
         let Some(run) = &mut self.reload else { return };
-        run.failures = run.failures.saturating_add(1);
+        if since >= run.failed_at {
+            run.failures = run.failures.saturating_add(1);
+            run.failed_at = now.saturating_add(Duration::from_nanos(1));
+        }
         let hopeless = failure.is_some() && !run.proven;
         if hopeless || run.failures >= ATTEMPTS {
             self.abort_reload(now, reason, out);
         } else if let Some(failure) = failure {
-            self.failed_start(now, now, failure, out);
+            self.failed_start(now, since, failure, out);
         }
     }
 }

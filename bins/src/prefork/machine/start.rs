@@ -55,7 +55,8 @@ impl Machine {
     pub(super) fn has_seat(&self) -> bool {
         let wanted = self.pool.ceiling().min(self.cap());
         let over = self.beyond().saturating_sub(self.policy.conduct.max_extra);
-        self.members() < wanted.saturating_sub(over) && self.total() < self.slots()
+        let taken = self.members().saturating_add(count(self.resting.len()));
+        taken < wanted.saturating_sub(over) && self.total() < self.slots()
     }
 
     /// No start before.
@@ -74,7 +75,7 @@ impl Machine {
 
     /// It was started after the last failure, so it can show that starts work again.
     pub(super) fn is_try(&self, worker: &Worker) -> bool {
-        worker.stays() && worker.since >= self.last_failure
+        worker.stays() && worker.asked >= self.last_failure
     }
 
     /// Starts members as far as that is allowed now; how many are left over.
@@ -109,7 +110,7 @@ impl Machine {
         let id = self.next_id;
         self.next_id = id.saturating_add(1);
         self.last_start = Some(now);
-        self.asked.push(Asked { id, slot, generation: self.generation, joiner });
+        self.asked.push(Asked { id, slot, generation: self.generation, joiner, at: now });
         self.most = self.most.max(self.total());
         out.push(Action::Spawn(id, slot, self.generation));
         true
@@ -143,6 +144,7 @@ impl Machine {
             slot: asked.slot,
             pid,
             generation: asked.generation,
+            asked: asked.at,
             since: now,
             ready: false,
             spoke: false,
@@ -151,6 +153,8 @@ impl Machine {
             shown: false,
             served: false,
             signalled: false,
+            sent: Vec::new(),
+            settled: false,
             proofs: 0,
             leave: Leave::No,
             recycled: false,
@@ -193,10 +197,14 @@ impl Machine {
             self.told_errors.push(error.text.clone());
         }
         if error.transient {
-            self.refused = self.refused.saturating_add(1);
-            self.pause(now, self.refused, self.policy.conduct.backoff_max, out);
+            // Starts that are refused together are one refusal.
+            if self.refused == 0 || asked.at >= self.last_refusal {
+                self.refused = self.refused.saturating_add(1);
+                self.last_refusal = now.saturating_add(Duration::from_nanos(1));
+                self.pause(now, self.refused, self.policy.conduct.backoff_max, out);
+            }
         } else if !asked.joiner {
-            self.failed_start(now, now, Failure::Unproven, out);
+            self.failed_start(now, asked.at, Failure::Unproven, out);
             let first = self.spawned == 0 && self.policy.pool.size != Size::OnDemand;
             if first && self.phase == Phase::Running {
                 // Nothing that a first worker needs will appear by trying again.
@@ -207,7 +215,7 @@ impl Machine {
         if asked.joiner {
             let text = format!("no new worker could be made: {}", error.text);
             let failure = (!error.transient).then_some(Failure::Unproven);
-            self.joiner_failed(now, text, failure, out);
+            self.joiner_failed(now, asked.at, text, failure, out);
         }
     }
 
@@ -237,16 +245,18 @@ impl Machine {
     pub(super) fn not_ready(&mut self, now: Moment, id: Id, out: &mut Vec<Action>) {
         let limit = self.policy.conduct.start_timeout;
         let Some(worker) = self.workers.get_mut(&id) else { return };
-        let (pid, since, joiner) = (worker.pid, worker.since, worker.joiner);
-        let failure = Failure::of(worker.is_proven());
+        let (pid, asked, joiner) = (worker.pid, worker.asked, worker.joiner);
+        let proven = worker.is_proven();
+        let failure = Failure::of(proven);
         out.push(Action::Log(Line::NotReady(pid, limit)));
         self.tell(now, id, out);
         self.dirty = true;
-        if joiner {
+        if joiner || (self.is_of_reload(id) && !proven) {
             let text = format!("new worker {pid} was not ready in time");
-            self.joiner_failed(now, text, Some(failure), out);
-        } else if self.phase == Phase::Running {
-            self.failed_start(now, since, failure, out);
+            self.joiner_failed(now, asked, text, Some(failure), out);
+        }
+        if !joiner && self.phase == Phase::Running {
+            self.failed_start(now, asked, failure, out);
         }
     }
 }

@@ -57,11 +57,12 @@ impl Machine {
         }
         let reload = self.reload.take().into_iter().flat_map(|run| run.clients);
         let pending = self.pending.take().into_iter().flatten();
-        for client in reload.chain(pending) {
+        let leaving = std::mem::take(&mut self.leaving).into_iter().map(|(client, ..)| client);
+        for client in reload.chain(pending).chain(leaving) {
             out.push(Action::Report(client, Err("the pool is stopping".to_owned())));
         }
         self.first = 0;
-        self.sequence = None;
+        self.sequences.clear();
         let reason = format!("stopping: {cause}");
         out.push(Action::Notify(Notice::Stopping(reason)));
         if self.policy.before_shutdown {
@@ -124,8 +125,9 @@ impl Machine {
         let (signal, interval) = self.stop_signal();
         let ids = self.by_pid(|worker| !matches!(worker.leave, Leave::Killed { .. }));
         out.push(Action::Log(Line::Stopping(cause, signal, self.pids(&ids))));
-        self.sequence = Some(Sequence { ids: ids.into(), signal, interval, next: now });
-        self.go_on_with_sequence(now, out);
+        self.sequences.clear();
+        self.sequences.push_back(Sequence { ids: ids.into(), signal, interval, next: now });
+        self.go_on_with_sequences(now, out);
     }
 
     /// What workers get when the pool stops.
@@ -152,7 +154,7 @@ impl Machine {
     }
 
     fn kill_all(&mut self, now: Moment, cause: Cause, out: &mut Vec<Action>) {
-        self.sequence = None;
+        self.sequences.clear();
         let ids = self.by_pid(|_| true);
         out.push(Action::Log(Line::Killing(cause, self.pids(&ids))));
         if let Some(stop) = &mut self.stop {

@@ -1,6 +1,8 @@
 //! The machine in a simulated host: workers that come up, serve, hang, leave and die.
 
+mod asking;
 mod braking;
+mod counting;
 mod draining;
 mod limits;
 mod orders;
@@ -11,6 +13,7 @@ mod signals;
 mod starting;
 mod stopping;
 mod traps;
+mod trials;
 mod walks;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -163,6 +166,8 @@ impl World {
                 assert!(self.alive.remove(id).is_some());
                 self.reaped += 1;
             }
+            // No two events reach the machine at the same time.
+            self.now = self.now + Duration::from_nanos(1);
             let mut out = Vec::new();
             self.machine.step(self.now, input, &mut out);
             for action in out {
@@ -174,8 +179,10 @@ impl World {
 
     fn act(&mut self, action: Action, queue: &mut VecDeque<Input>) {
         let now = self.now;
-        if let Action::Signal(id, _) | Action::Retire(id) | Action::Nudge(id) | Action::Slow(id) =
-            &action
+        if let Action::Signal(id, _)
+        | Action::Retire(id)
+        | Action::Nudge(id, _)
+        | Action::Slow(id) = &action
         {
             assert!(self.alive.contains_key(id), "{action:?} for one that is gone");
         }
@@ -230,7 +237,7 @@ impl World {
                 }
                 queue.push_back(Input::Retired(*id, idle));
             }
-            Action::Nudge(id) => {
+            Action::Nudge(id, _) => {
                 let puppet = self.alive.get_mut(id).unwrap();
                 if puppet.activity(now) == Activity::Idle {
                     puppet.obey(now);
@@ -317,7 +324,7 @@ impl World {
 
     /// Lets time pass up to this many milliseconds after the start.
     fn run_to(&mut self, millis: u64) {
-        let end = at(millis);
+        let end = at(millis) + Duration::from_micros(500);
         let mut still = 0;
         loop {
             let puppet = self.next_puppet();
@@ -332,7 +339,7 @@ impl World {
                 _ => self.pass_deadline(),
             }
         }
-        self.now = self.now.max(end);
+        self.now = self.now.max(at(millis));
     }
 
     /// A deadline that has come changes something.
@@ -377,14 +384,6 @@ impl World {
     /// The times of these deeds.
     fn times(&self, choose: impl Fn(&Action) -> bool) -> Vec<u64> {
         self.deeds.iter().filter(|(_, deed)| choose(deed)).map(|(at, _)| *at).collect()
-    }
-
-    fn signals(&self) -> Vec<(u64, Id, Signal)> {
-        let signal = |(at, deed): &(u64, Action)| match deed {
-            Action::Signal(id, signal) => Some((*at, *id, *signal)),
-            _ => None,
-        };
-        self.deeds.iter().filter_map(signal).collect()
     }
 
     fn code(&self) -> Option<u8> {

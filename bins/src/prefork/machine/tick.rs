@@ -8,7 +8,9 @@ impl Machine {
     /// Does everything that is due by now.
     pub(super) fn tick(&mut self, now: Moment, out: &mut Vec<Action>) {
         self.prepare_timeout(now, out);
-        self.go_on_with_sequence(now, out);
+        self.go_on_with_sequences(now, out);
+        self.end_rests(now);
+        self.end_pace(now);
         self.enforce_kill_limit(now, out);
         let ids: Vec<Id> = self.workers.keys().copied().collect();
         for id in ids {
@@ -33,6 +35,9 @@ impl Machine {
         self.note_age(now, id);
         let conduct = &self.policy.conduct;
         let Some(worker) = self.workers.get_mut(&id) else { return };
+        if worker.settles_at(conduct).is_some_and(|at| now >= at) {
+            worker.settled = true;
+        }
         let mut prove = false;
         while worker.proof_at(conduct).is_some_and(|at| now >= at) {
             worker.proofs = worker.proofs.saturating_add(1);
@@ -58,11 +63,12 @@ impl Machine {
             due.push(worker.leave_at(conduct));
             due.push(worker.proof_at(conduct));
             due.push(worker.decided_at(conduct));
+            due.push(worker.settles_at(conduct));
             if running {
                 due.push(Self::aged_at(worker));
             }
         }
-        due.push(self.sequence.as_ref().map(|sequence| sequence.next));
+        due.push(self.sequence_due());
         if let Phase::Preparing(until) = self.phase {
             due.push(Some(until));
         }
@@ -72,6 +78,8 @@ impl Machine {
             due.extend([self.pool_next, self.blocked_until, self.limits_next, self.memory_next]);
             due.extend([self.request_due(), self.recycle_due(), self.joiner_at()]);
             due.push(self.forgiven_at());
+            due.push(self.resting.iter().min().copied());
+            due.push(self.reload.as_ref().and_then(|run| run.pace_until));
         }
         due.into_iter().flatten().filter(|at| *at < Moment::MAX).min()
     }

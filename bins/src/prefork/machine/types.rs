@@ -66,6 +66,8 @@ pub enum Input {
     Exited(Id, Exit, Option<u64>),
     /// A worker spoke on its NOTIFY_SOCKET; true with READY=1.
     Notified(Id, bool),
+    /// The host has sent a worker a signal on its own account.
+    Sent(Id, Signal),
     /// A signal reached the manager.
     Signal(Signal),
     /// Somebody asks.
@@ -96,8 +98,8 @@ pub enum Action {
     Kill(Id),
     /// Tell the worker to leave if, and only if, it is idle; answer with `Retired`.
     Retire(Id),
-    /// Send the stop signal again if the worker stands in accept on a listener.
-    Nudge(Id),
+    /// Send the signal that asked it to leave again if the worker stands in accept on a listener.
+    Nudge(Id, Signal),
     /// Look at the pool; answer with `Looked`. True: at the memory, too.
     Look(bool),
     /// Whether to report connections ([`Input::Arrived`]); off at first, and off after each report.

@@ -2,7 +2,7 @@
 
 use crate::prefork::config::{PoolRules, Size};
 
-use super::{Action, Id, Machine, Member, Notice, Phase, Summary};
+use super::{Action, Id, Machine, Member, Notice, Phase, Stage, Summary, Worker};
 
 impl Machine {
     /// The pool for the status.
@@ -43,6 +43,12 @@ impl Machine {
             Size::Spare { .. } | Size::OnDemand => rules.max_workers = self.pool.ceiling(),
         }
         rules
+    }
+
+    /// Where this worker stands; `None` when it has gone.
+    #[must_use]
+    pub fn stage(&self, id: Id) -> Option<Stage> {
+        self.workers.get(&id).map(Worker::stage)
     }
 
     /// The living worker in this slot.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reaper::{Moment, Pid};
+use sigpolicy::Signal;
 
 use super::Stage;
 use crate::prefork::config::Conduct;
@@ -32,8 +33,8 @@ pub(super) enum Leave {
     Wished(Moment),
     /// It is to leave as soon as it is idle.
     Retiring { since: Moment, next: Moment },
-    /// It has been told to.
-    Told { since: Moment, nudges: u32, kill_at: Option<Moment>, limit: Duration },
+    /// It has been told to, by this signal.
+    Told { since: Moment, signal: Signal, nudges: u32, kill_at: Option<Moment>, limit: Duration },
     /// KILL was sent, and will be again.
     Killed { again: Moment },
 }
@@ -54,6 +55,8 @@ pub(super) struct Worker {
     pub(super) slot: u32,
     pub(super) pid: Pid,
     pub(super) generation: u64,
+    /// When its start was asked for.
+    pub(super) asked: Moment,
     pub(super) since: Moment,
     pub(super) ready: bool,
     /// It has said something on NOTIFY_SOCKET: only READY=1 counts then.
@@ -68,6 +71,10 @@ pub(super) struct Worker {
     pub(super) served: bool,
     /// Somebody here sent it a signal: its death is no failure.
     pub(super) signalled: bool,
+    /// Signals that the host sent it: its death by one of them is no failure.
+    pub(super) sent: Vec<Signal>,
+    /// Made by a reload and ready by its silence alone, it has lived long enough for a seat.
+    pub(super) settled: bool,
     /// Looks that were taken to see it come up.
     pub(super) proofs: u32,
     pub(super) leave: Leave,
@@ -93,6 +100,7 @@ pub(super) struct Asked {
     pub(super) slot: u32,
     pub(super) generation: u64,
     pub(super) joiner: bool,
+    pub(super) at: Moment,
 }
 
 impl Worker {
@@ -122,6 +130,17 @@ impl Worker {
     pub(super) fn stable_at(&self, conduct: &Conduct) -> Option<Moment> {
         let silence = if self.is_proven() { Duration::ZERO } else { conduct.ready_after };
         self.ready.then(|| self.since.saturating_add(silence).saturating_add(STABLE))
+    }
+
+    /// Made by a reload, it may take the seat of an old one.
+    pub(super) fn may_join(&self) -> bool {
+        self.joiner && self.serves() && (self.is_proven() || self.settled)
+    }
+
+    /// When its silence has lasted long enough for that.
+    pub(super) fn settles_at(&self, conduct: &Conduct) -> Option<Moment> {
+        let silent = self.joiner && self.serves() && !self.settled && !self.is_proven();
+        silent.then(|| self.stable_at(conduct)).flatten()
     }
 
     /// How long it is left alone when it is to leave and is not idle; one that nobody can see need not

@@ -49,7 +49,7 @@ fn what_counts_as_a_failure() {
         // Ready by its silence alone.
         (Hidden, 1500, 0, None, unproven),
         (Hidden, 1500, 256, None, unproven),
-        (Said, 50, 0, None, none),
+        (Said, 50, 0, None, proven),
         (Said, 50, 256, None, proven),
         (Said, 1500, 256, None, none),
         (Shown, 50, 0, None, none),
@@ -58,8 +58,8 @@ fn what_counts_as_a_failure() {
         (Shown, 50, 11, Some(0), proven),
         (Shown, 50, 11, Some(1), none),
         (Shown, 999, 9, None, proven),
-        (Shown, 1000, 9, None, none),
-        (Hidden, 50, 0, Some(0), none),
+        (Shown, 1001, 9, None, none),
+        (Hidden, 50, 0, Some(0), proven),
         (Hidden, 50, 256, Some(0), proven),
         (Hidden, 50, 256, Some(3), none),
         (Spoke, 50, 0, None, unproven),
@@ -100,9 +100,14 @@ fn late_words_and_early_ends_are_evidence() {
     world.die(1, 0);
     assert_eq!(world.machine.young, 0, "ready by its silence, then by its word");
 
-    for (raw, requests, young) in
-        [(0, None, 1), (0, Some(0), 0), (9, Some(0), 1), (9, Some(1), 0), (9, None, 1)]
-    {
+    for (raw, requests, young) in [
+        (0, None, 1),
+        (0, Some(0), 1),
+        (0, Some(1), 0),
+        (9, Some(0), 1),
+        (9, Some(1), 0),
+        (9, None, 1),
+    ] {
         let mut machine = Machine::new(fixed(1));
         let mut out = Vec::new();
         machine.step(at(0), Input::Begin, &mut out);

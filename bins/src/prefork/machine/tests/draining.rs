@@ -24,7 +24,7 @@ fn nudges_come_quickly_at_first_and_slowly_later() {
     let mut world = with(Nature { leaves_after: None, ..Nature::default() }, fixed(1));
     world.signal(Signal::TERM);
     world.run_to(13_000);
-    let nudges = world.times(|deed| *deed == Action::Nudge(1));
+    let nudges = world.times(|deed| *deed == Action::Nudge(1, Signal::TERM));
     let quick: Vec<u64> = (1..=30).map(|n| 2000 + n * 10).collect();
     assert_eq!(nudges[..30], quick);
     let later: Vec<u64> = (1..=250).map(|n| 2300 + n * 40).collect();

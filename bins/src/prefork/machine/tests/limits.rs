@@ -106,9 +106,11 @@ fn a_request_that_takes_too_long() {
     assert_eq!(world.signals(), [(12_000, 1, Signal::TERM)]);
     assert_eq!(world.times(|deed| *deed == Action::Kill(1)), [17_000]);
     assert_eq!(
-        world.lines()[..2],
+        world.lines()[..4],
         [
             "12000 worker 101 is in a request for more than 10 secs, sending TERM",
+            "12000 starting worker 105 (slot 4, generation 1)",
+            "12004 worker 105 is ready",
             "17000 worker 101 is still in that request 5 secs later, sending KILL",
         ]
     );

@@ -2,6 +2,17 @@
 
 use super::*;
 
+impl World {
+    /// The signals that were sent: when, to whom.
+    pub(super) fn signals(&self) -> Vec<(u64, Id, Signal)> {
+        let signal = |(at, deed): &(u64, Action)| match deed {
+            Action::Signal(id, signal) => Some((*at, *id, *signal)),
+            _ => None,
+        };
+        self.deeds.iter().filter_map(signal).collect()
+    }
+}
+
 #[test]
 fn more_and_fewer() {
     let mut world = World::serving(policy());

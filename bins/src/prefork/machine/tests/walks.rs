@@ -73,7 +73,7 @@ fn happen(world: &mut World, random: &mut fastrand::Rng) {
                 0 => Command::Reload,
                 1 => Command::Add(random.u32(..4)),
                 2 => Command::Remove(random.u32(..4)),
-                _ => Command::Signal(Signal::USR2),
+                _ => Command::Signal(*random.choice(&[Signal::USR2, Signal::TERM]).unwrap()),
             };
             let client = world.events;
             world.feed(Input::Command(client, command));
@@ -95,6 +95,13 @@ fn happen(world: &mut World, random: &mut fastrand::Rng) {
         (13..15, _) if world.machine.listening => world.feed(Input::Arrived),
         (15, Some(id)) => world.alive.get_mut(&id).unwrap().memory.pss = random.u64(..1100),
         (16, _) => world.feed(Input::Changed),
+        (18, Some(id)) => {
+            let signal = *random.choice(&[Signal::TERM, Signal::USR1]).unwrap();
+            world.feed(Input::Sent(id, signal));
+            if signal == Signal::TERM {
+                world.alive.get_mut(&id).unwrap().obey(world.now);
+            }
+        }
         (17, Some(id)) => world.feed(Input::Retired(id, false)),
         _ => {}
     }
