@@ -249,7 +249,9 @@ while ($request->Accept >= 0) {
 }
 "#;
         sandbox.write("worker.pl", program);
-        fastcgi("FCGI::ProcManager", &sandbox, "/app", &["perl", "worker.pl"], &["all", "rolling"]);
+        // TERM to all hits some in Accept, where FCGI::ProcManager lets it interrupt the reading of a
+        // request, as its own manager does.
+        fastcgi("FCGI::ProcManager", &sandbox, "/app", &["perl", "worker.pl"], &["rolling"]);
     }
 }
 

@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use reaper::{Exit, Machine as _, Moment, Pid};
+use reaper::{Exit, Machine as _, Moment};
 use sigpolicy::Signal;
-use superdaemon::prefork::machine::{Action, Command, Input, Machine, Notice, Policy, StartError};
+use superdaemon::prefork::machine::{Action, Command, Input, Machine, Notice, Policy};
 use superdaemon::prefork::view::{Activity, Id, Memory, Seen, Source, View};
 
 #[path = "prefork_machine/policy.rs"]
 mod policy;
-use policy::{TIMES, perhaps, policy, time};
+use policy::{TIMES, harmless, perhaps, pid, policy, refused, time};
 
 /// Inputs that lead somewhere: twelve bytes of policy, then a letter and a number for each event.
 #[allow(dead_code, reason = "the fuzzer finds its own")]
@@ -395,16 +395,4 @@ impl World {
         self.ask(0);
         assert!(self.clients.values().all(|answers| *answers == 1), "{:?}", self.clients);
     }
-}
-
-fn pid(id: Id) -> Pid {
-    i32::try_from(id).ok().and_then(|raw| Pid::from_raw(raw + 1000)).expect("ids are small")
-}
-
-fn refused(how: u8) -> StartError {
-    StartError { text: format!("no more of {}", how % 4), transient: how & 1 > 0 }
-}
-
-fn harmless(line: &str) {
-    assert!(!line.is_empty() && !line.contains(char::is_control), "{line:?}");
 }

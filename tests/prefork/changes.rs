@@ -188,7 +188,7 @@ fn the_worker_of_a_client_that_left_gets_a_signal() {
         before.iter().copied().find(|pid| !super::harness::accepting(*pid))
     });
     drop(stream);
-    let line = pool.server.wait_line(&format!("worker {busy} died with status:15"));
+    let line = pool.server.wait_line(&format!("worker {busy} left, status:15"));
     assert!(!line.text.is_empty());
     let after = pool.wait_until("two", |pids| pids.len() == 2 && !pids.contains(&busy));
     assert_eq!(after.iter().filter(|pid| before.contains(pid)).count(), 1);

@@ -153,6 +153,10 @@ fn a_worker_that_stopped_itself_is_ended() {
     let mut pool = pool(&sandbox, Kind::Plain, &["--workers=2", "--die-timeout=0.5"]);
     let workers = pool.wait_workers(2);
     kill(workers[0], Signal::STOP);
+    eventually("stopped", || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", workers[0])).unwrap();
+        stat.contains(") T ").then_some(())
+    });
     pool.get("/");
     pool.signal(Signal::TERM);
     let status = pool.server.wait_exit();

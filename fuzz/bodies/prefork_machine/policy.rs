@@ -1,10 +1,12 @@
-//! The policy of a pool from twelve bytes; it need not make sense.
+//! The policy of a pool from twelve bytes, which need not make sense, and small things around it.
 
 use std::time::Duration;
 
+use reaper::Pid;
 use sigpolicy::Signal;
 use superdaemon::prefork::config::{Conduct, Limits, Orphans, PoolRules, Reload, Size, Trap};
-use superdaemon::prefork::machine::Policy;
+use superdaemon::prefork::machine::{Policy, StartError};
+use superdaemon::prefork::view::Id;
 
 /// From nothing to a long time; many of them stay far from the end of the clock.
 pub const TIMES: [Duration; 8] = [
@@ -88,4 +90,16 @@ pub fn policy(header: [u8; 12]) -> Policy {
         before_shutdown: k & 2 > 0,
         jitter_seed: u32::from(k),
     }
+}
+
+pub fn pid(id: Id) -> Pid {
+    i32::try_from(id).ok().and_then(|raw| Pid::from_raw(raw + 1000)).expect("ids are small")
+}
+
+pub fn refused(how: u8) -> StartError {
+    StartError { text: format!("no more of {}", how % 4), transient: how & 1 > 0 }
+}
+
+pub fn harmless(line: &str) {
+    assert!(!line.is_empty() && !line.contains(char::is_control), "{line:?}");
 }

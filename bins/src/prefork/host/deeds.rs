@@ -98,10 +98,13 @@ impl Host {
     /// flag and the accept, or before there was a handler.
     fn nudge(&mut self, id: Id, signal: Signal) {
         let Some(process) = self.state.workers.get(&id) else { return };
-        if let Some(child) = self.events.get(process.key) {
-            // It may have gone meanwhile.
-            let _ = observe::nudge(&mut self.observer, child, signal);
-        }
+        let Some(child) = self.events.get(process.key) else { return };
+        // It may have gone meanwhile. A connection that arrives at the same time must not be hit.
+        let _ = match self.observer.doing(process.pid) {
+            Doing::Accepting => observe::retire(&mut self.observer, child, signal),
+            Doing::Receiving => observe::nudge(&mut self.observer, child, signal),
+            _ => Ok(false),
+        };
     }
 
     /// Tells the service manager that started us, and the launcher once.

@@ -9,6 +9,7 @@ mod connections;
 mod diag;
 mod disposition;
 mod memory;
+mod polled;
 mod pressure;
 mod process;
 mod queue;
@@ -247,16 +248,23 @@ impl Observer {
         match shown {
             Shown::Ended => Doing::Unknown,
             Shown::Running | Shown::Outside => Doing::Running,
-            Shown::Call(number, first) if syscall::accepts(number) => match place(first) {
+            Shown::Call(number, [first, _]) if syscall::accepts(number) => match place(first) {
                 Some(place) if place.kind.accepts() => Doing::Accepting,
                 _ => Doing::Call(number),
             },
-            Shown::Call(number, first) if syscall::receives(number) => match place(first) {
+            Shown::Call(number, [first, _]) if syscall::receives(number) => match place(first) {
                 Some(place) if !place.kind.accepts() => Doing::Receiving,
                 _ => Doing::Call(number),
             },
-            Shown::Call(number, _) if syscall::polls(number) => Doing::Polling,
-            Shown::Call(number, _) => Doing::Call(number),
+            Shown::Call(number, arguments) => {
+                let ours = |inode| self.places.iter().any(|place| place.inode == inode);
+                match syscall::polls(number) {
+                    Some(kind) if polled::includes(process, kind, arguments, ours) => {
+                        Doing::Polling
+                    }
+                    Some(_) | None => Doing::Call(number),
+                }
+            }
         }
     }
 
@@ -266,7 +274,13 @@ impl Observer {
         let rank = |doing: &Doing| match doing {
             Doing::Unknown => 0,
             Doing::Running => 1,
-            Doing::Call(number) if !syscall::locks(*number) && !syscall::rests(*number) => 2,
+            Doing::Call(number)
+                if !syscall::locks(*number)
+                    && !syscall::rests(*number)
+                    && syscall::polls(*number).is_none() =>
+            {
+                2
+            }
             Doing::Accepting => 3,
             Doing::Receiving => 4,
             Doing::Polling => 5,

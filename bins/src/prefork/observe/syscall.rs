@@ -19,8 +19,8 @@ pub(super) enum Shown {
     Outside,
     /// It has ended and nobody has reaped it.
     Ended,
-    /// It sleeps in this call, whose first argument this is.
-    Call(i64, u64),
+    /// It sleeps in this call with these first two arguments.
+    Call(i64, [u64; 2]),
 }
 
 /// The longest line: a number, and eight words of 18 characters, each after a space.
@@ -39,7 +39,7 @@ pub(super) fn parse(line: &[u8]) -> Option<Shown> {
         // Without a stack there is nothing to point to.
         (-1, [0, 0]) => Some(Shown::Ended),
         (-1, [_, _]) => Some(Shown::Outside),
-        (0.., [first, _, _, _, _, _, _, _]) => Some(Shown::Call(number, *first)),
+        (0.., [first, second, _, _, _, _, _, _]) => Some(Shown::Call(number, [*first, *second])),
         _ => None,
     }
 }
@@ -69,9 +69,21 @@ pub(super) fn receives(number: i64) -> bool {
     is(number, RECEIVING)
 }
 
-/// What waits for several descriptors: epoll_wait(2), poll(2), select(2) and their kin.
-pub(super) fn polls(number: i64) -> bool {
-    is(number, POLLING)
+/// The ways to wait for several descriptors.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Polling {
+    /// epoll_wait(2) and its kin.
+    Epoll,
+    /// poll(2) and ppoll(2).
+    Poll,
+    /// select(2) and pselect(2).
+    Select,
+}
+
+/// What waits for several descriptors, and how.
+pub(super) fn polls(number: i64) -> Option<Polling> {
+    let ways = [(EPOLLS, Polling::Epoll), (POLLS, Polling::Poll), (SELECTS, Polling::Select)];
+    ways.into_iter().find(|(calls, _)| is(number, calls)).map(|(_, way)| way)
 }
 
 /// What waits for a lock, with which some workers take turns in accept.
@@ -105,27 +117,34 @@ const RECEIVING: &[libc::c_long] = &[
     417,
 ];
 
-const POLLING: &[libc::c_long] = &[
+const EPOLLS: &[libc::c_long] = &[
     libc::SYS_epoll_pwait,
     libc::SYS_epoll_pwait2,
-    #[cfg(target_pointer_width = "64")]
-    libc::SYS_ppoll,
-    #[cfg(target_pointer_width = "64")]
-    libc::SYS_pselect6,
-    // pselect6_time64 and ppoll_time64.
-    #[cfg(target_pointer_width = "32")]
-    413,
-    #[cfg(target_pointer_width = "32")]
-    414,
     // The elder calls, where they still exist.
     #[cfg(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm"))]
-    libc::SYS_poll,
+    libc::SYS_epoll_wait,
+    #[cfg(any(target_arch = "powerpc64", target_arch = "s390x"))]
+    libc::SYS_epoll_wait,
+];
+
+const POLLS: &[libc::c_long] = &[
+    #[cfg(target_pointer_width = "64")]
+    libc::SYS_ppoll,
+    // ppoll_time64.
+    #[cfg(target_pointer_width = "32")]
+    414,
     #[cfg(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm"))]
-    libc::SYS_epoll_wait,
-    #[cfg(any(target_arch = "powerpc64", target_arch = "s390x"))]
     libc::SYS_poll,
     #[cfg(any(target_arch = "powerpc64", target_arch = "s390x"))]
-    libc::SYS_epoll_wait,
+    libc::SYS_poll,
+];
+
+const SELECTS: &[libc::c_long] = &[
+    #[cfg(target_pointer_width = "64")]
+    libc::SYS_pselect6,
+    // pselect6_time64.
+    #[cfg(target_pointer_width = "32")]
+    413,
     #[cfg(any(target_arch = "x86_64", target_arch = "powerpc64", target_arch = "s390x"))]
     libc::SYS_select,
     #[cfg(any(target_arch = "x86", target_arch = "arm"))]

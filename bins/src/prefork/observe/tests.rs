@@ -62,7 +62,10 @@ fn a_blocking_worker_from_idle_to_busy_and_back() {
         }
         let mut client = worker::connect(&sockets, listener);
         client.begin("poll");
-        until("polling", || observer.doing(worker.pid()) == Doing::Polling);
+        until("polling", || match observer.doing(worker.pid()) {
+            Doing::Call(number) => syscall::polls(number).is_some(),
+            _ => false,
+        });
         assert_eq!(observer.activity(worker.pid()), BUSY, "poll in a request");
         client.end();
     }

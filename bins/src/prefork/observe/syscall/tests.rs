@@ -3,7 +3,7 @@ use super::*;
 #[test]
 fn lines_of_the_kernel() {
     let accept = b"43 0x3 0x7ffd0 0x7ffd4 0x0 0x0 0x0 0x7fff15c3ffd8 0x7f7ead51d2ad\n";
-    assert_eq!(parse(accept), Some(Shown::Call(43, 3)));
+    assert_eq!(parse(accept), Some(Shown::Call(43, [3, 0x7ffd0])));
     assert_eq!(parse(b"running\n"), Some(Shown::Running));
     assert_eq!(parse(b"-1 0x7ffe 0x5580\n"), Some(Shown::Outside));
     assert_eq!(parse(b"-1 0x0 0x0\n"), Some(Shown::Ended));
@@ -52,8 +52,12 @@ fn descriptors_are_ints() {
 
 #[test]
 fn calls_have_one_meaning() {
-    let meanings =
-        |number| [accepts, receives, polls, locks, rests].iter().filter(|is| is(number)).count();
+    let meanings = |number| {
+        [accepts, receives, |n| polls(n).is_some(), locks, rests]
+            .iter()
+            .filter(|is| is(number))
+            .count()
+    };
     for number in -2..1000 {
         assert!(meanings(number) <= 1, "{number}");
     }
@@ -64,7 +68,16 @@ fn calls_have_one_meaning() {
 #[test]
 fn numbers_of_x86_64() {
     assert!(accepts(43) && accepts(288) && !accepts(42));
-    assert!(polls(7) && polls(23) && polls(232) && polls(270) && polls(271) && polls(281));
+    for (number, way) in [
+        (7, Polling::Poll),
+        (23, Polling::Select),
+        (232, Polling::Epoll),
+        (270, Polling::Select),
+        (271, Polling::Poll),
+        (281, Polling::Epoll),
+    ] {
+        assert_eq!(polls(number), Some(way));
+    }
     assert!(receives(0) && receives(45) && receives(47) && !receives(44));
     assert!(locks(202) && locks(73) && locks(72) && rests(230) && !rests(0));
 }
