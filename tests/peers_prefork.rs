@@ -72,7 +72,7 @@ struct FastCgiLoad {
 impl FastCgiLoad {
     fn start(target: &Target, script: &str) -> Self {
         let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let clients = (0..3).map(|_| {
+        let clients = (0..2).map(|_| {
             let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
             let (target, script) = (target.clone(), script.to_owned());
             thread::spawn(move || {
