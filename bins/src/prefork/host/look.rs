@@ -9,7 +9,7 @@ use scoreboard::State as Letter;
 use super::{Host, Source};
 use crate::prefork::machine::Input;
 use crate::prefork::observe::Arrivals;
-use crate::prefork::view::{Activity, Id, Memory, Seen, Source as Means, View};
+use crate::prefork::view::{Activity, Id, Seen, Source as Means, View};
 
 /// What a slot says, if its worker keeps it.
 struct Said {
@@ -68,10 +68,7 @@ impl Host {
         let timed =
             self.config.limits.request_timeout.is_some() || self.config.limits.slow_after.is_some();
         let process = self.state.workers.get_mut(&id)?;
-        if memory {
-            process.memory = self.observer.memory(process.pid);
-        }
-        let measured: Option<Memory> = if memory { process.memory } else { None };
+        let measured = if memory { self.observer.memory(process.pid) } else { None };
         if let Some(said) = said.get(&process.slot) {
             return Some(Seen {
                 id,
@@ -115,13 +112,13 @@ impl Host {
             let fd = std::os::fd::AsFd::as_fd(&arrivals).try_clone_to_owned()?;
             let key = self.events.watch(fd, Interest::Read)?;
             self.state.sources.insert(key, Source::Arrivals);
-            self.state.arrivals = Some((key, arrivals));
+            self.state.arrivals = Some(arrivals);
         }
-        self.state.arrivals.as_mut().map_or(Ok(()), |(_, arrivals)| arrivals.arm())
+        self.state.arrivals.as_mut().map_or(Ok(()), Arrivals::arm)
     }
 
     pub(super) fn somebody_arrived(&mut self) {
-        if let Some((_, arrivals)) = &mut self.state.arrivals {
+        if let Some(arrivals) = &mut self.state.arrivals {
             let _ = arrivals.clear();
         }
         self.feed(Input::Arrived);

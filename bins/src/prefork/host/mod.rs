@@ -33,7 +33,7 @@ use crate::control::{Client, PathSocket};
 use crate::daemonize::Launcher;
 use crate::files::PidFile;
 use crate::log::Log;
-use crate::report::{Outlet, Stream};
+use crate::report::Outlet;
 use crate::sockets::Sockets;
 
 use again::Again;
@@ -85,7 +85,7 @@ struct State {
     workers: HashMap<Id, Process>,
     sources: HashMap<Key, Source>,
     receivers: Receivers,
-    arrivals: Option<(Key, Arrivals)>,
+    arrivals: Option<Arrivals>,
     /// What the last look found.
     view: View,
     last_failure: Option<String>,
@@ -281,11 +281,6 @@ impl Host {
             launcher.report(code.max(1), &format!("{text}\n"));
         }
     }
-}
-
-/// An outlet for what the manager itself says.
-fn outlet() -> Outlet {
-    Outlet::new(Stream::Err)
 }
 
 /// Gives others the processor; not for waiting on something that has an event.

@@ -13,7 +13,7 @@ use super::{Host, Source, pause};
 use crate::prefork::hooks::Facts;
 use crate::prefork::machine::{Input, StartError};
 use crate::prefork::maker::Order;
-use crate::prefork::view::{Id, Memory};
+use crate::prefork::view::Id;
 
 /// Messages from one worker before the others get their turn.
 const MESSAGES: usize = 64;
@@ -31,7 +31,6 @@ pub(super) struct Process {
     pub(super) slot: u32,
     pub(super) generation: u64,
     pub(super) notify: Option<Key>,
-    pub(super) memory: Option<Memory>,
     /// The connection that it serves and since when, where only that tells how long a request takes.
     pub(super) serving: Option<(u64, Moment)>,
     /// It has said something on NOTIFY_SOCKET, and that it is ready.
@@ -122,7 +121,6 @@ impl Host {
             slot,
             generation,
             notify,
-            memory: None,
             serving: None,
             spoke: false,
             ready: false,

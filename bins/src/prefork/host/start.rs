@@ -10,7 +10,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use scoreboard::{Board, Reader, Shape};
 use sigpolicy::{Policy as SignalPolicy, Signal, SignalSet, Signals};
 
-use super::{Host, State, outlet};
+use super::{Host, State};
 use crate::birth::{Birth, catch_signals, credentials};
 use crate::control::PathSocket;
 use crate::daemonize::{Launcher, Role, daemonize};
@@ -23,7 +23,7 @@ use crate::prefork::machine::{Machine, Policy};
 use crate::prefork::maker::Maker;
 use crate::prefork::observe::Observer;
 use crate::prefork::title;
-use crate::report::complain;
+use crate::report::{Outlet, Stream, complain};
 use crate::sockets::{Sockets, bind_options};
 
 /// The signals that the manager takes for itself; a worker gets their defaults.
@@ -173,7 +173,7 @@ impl Base {
             board,
             observer,
             log: self.log,
-            err: outlet(),
+            err: Outlet::new(Stream::Err),
             pid_file: self.pid_file,
             access_log: self.access_log,
             launcher,

@@ -119,17 +119,23 @@ impl Observer {
         let mut sum = None;
         for (listener, at) in sockets.listeners().filter(|(listener, _)| listener.kind().accepts())
         {
-            let (waiting, limit) = match listener.kind() {
-                SocketKind::Tcp => queue::tcp(listener.as_fd()).ok()?,
-                _ => {
-                    let inode = self.places.iter().find(|place| place.at == at)?.inode;
-                    self.unix_queue(inode)?
-                }
-            };
+            let (waiting, limit) = self.queue_of(listener, at)?;
             let (all, limits): (u32, u32) = sum.unwrap_or_default();
             sum = Some((all.saturating_add(waiting), limits.saturating_add(limit)));
         }
         sum
+    }
+
+    /// Of one listener; `None` also if it accepts no connections.
+    fn queue_of(&mut self, listener: &fdpass::Listener, at: i32) -> Option<(u32, u32)> {
+        match listener.kind() {
+            kind if !kind.accepts() => None,
+            SocketKind::Tcp => queue::tcp(listener.as_fd()).ok(),
+            _ => {
+                let inode = self.places.iter().find(|place| place.at == at)?.inode;
+                self.unix_queue(inode)
+            }
+        }
     }
 
     fn unix_queue(&mut self, inode: u64) -> Option<(u32, u32)> {

@@ -1,26 +1,17 @@
 //! Listeners one by one, and how to tell one request of a worker from the next.
 
-use fdpass::SocketKind;
 use reaper::Pid;
 use rustix::process::{PidfdFlags, pidfd_open};
 use std::os::fd::AsFd;
 
-use super::{Observer, Serves, connections, queue};
+use super::{Observer, Serves, connections};
 use crate::sockets::Sockets;
 
 impl Observer {
     /// What [`queue`](Observer::queue) adds up: of each listener how many connections wait and how
     /// many may.
     pub fn queues(&mut self, sockets: &Sockets) -> Vec<Option<(u32, u32)>> {
-        let of = |(listener, at): (&fdpass::Listener, i32)| match listener.kind() {
-            kind if !kind.accepts() => None,
-            SocketKind::Tcp => queue::tcp(listener.as_fd()).ok(),
-            _ => {
-                let inode = self.places.iter().find(|place| place.at == at)?.inode;
-                self.unix_queue(inode)
-            }
-        };
-        sockets.listeners().map(of).collect()
+        sockets.listeners().map(|(listener, at)| self.queue_of(listener, at)).collect()
     }
 
     /// Whether a worker was only seen to wait for many descriptors at once, and never in accept.
