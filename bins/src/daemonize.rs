@@ -5,11 +5,15 @@
 
 #![allow(unsafe_code)]
 
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
+
+use crate::files::Failed;
+use crate::report::complain;
 
 /// What the launcher leaves with when the daemon is gone without a word.
 const SILENT: u8 = 255;
@@ -19,7 +23,7 @@ const END: u8 = 0;
 
 /// In which process [`daemonize`] returned.
 #[derive(Debug)]
-pub enum Role {
+enum Role {
     /// The launcher, after the daemon has reported or died: exit code and text for standard error.
     Launcher(u8, String),
     /// The daemon.
@@ -51,7 +55,7 @@ impl Launcher {
 ///
 /// # Errors
 /// When the pipe or the first fork fails; nothing has changed then.
-pub fn daemonize() -> io::Result<Role> {
+fn daemonize() -> io::Result<Role> {
     let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
     // SAFETY: the caller keeps the process single-threaded, so the child may go on as usual.
     match unsafe { libc::fork() } {
@@ -83,6 +87,58 @@ pub fn daemonize() -> io::Result<Role> {
             Ok(Role::Launcher(code, text))
         }
     }
+}
+
+/// In which process [`background`] returned.
+#[derive(Debug)]
+pub enum Place {
+    /// The server, with a launcher if it is a daemon now.
+    Here(Option<Launcher>),
+    /// The launcher: it has said what there is to say, and leaves with this code.
+    Launched(u8),
+}
+
+/// Becomes a daemon if that is wanted, with what [`daemonize`] asks for.
+///
+/// # Errors
+/// When the first fork fails; nothing has changed then.
+pub fn background(wanted: bool) -> Result<Place, Failed> {
+    if !wanted {
+        return Ok(Place::Here(None));
+    }
+    match daemonize() {
+        Ok(Role::Daemon(launcher)) => Ok(Place::Here(Some(launcher))),
+        Ok(Role::Launcher(code, text)) => {
+            complain(&text.lines().map(str::to_owned).collect::<Vec<_>>());
+            Ok(Place::Launched(code))
+        }
+        Err(error) => Err(Failed::io("fork failed", &error)),
+    }
+}
+
+/// A failed start: the launcher tells it, where there is one.
+///
+/// # Errors
+/// The same failure, where there is none.
+pub fn tell(launcher: Option<Launcher>, failed: Failed) -> Result<u8, Failed> {
+    match launcher {
+        None => Err(failed),
+        Some(launcher) => {
+            let code = failed.code();
+            launcher.report(code, &format!("{failed}\n"));
+            Ok(code)
+        }
+    }
+}
+
+/// Makes /dev/null standard input, as a daemon has it.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn leave_stdin() -> Result<(), Failed> {
+    let fail = |error| Failed::io("reopen failed", &error);
+    let null = File::open("/dev/null").map_err(fail)?;
+    rustix::stdio::dup2_stdin(null).map_err(|error| fail(error.into()))
 }
 
 /// Ends the middle process without running anything of ours.

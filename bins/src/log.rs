@@ -110,8 +110,16 @@ impl Log {
     }
 }
 
-/// Opens a file to append to, and never waits for anybody.
-pub(crate) fn append(path: &Path) -> std::io::Result<File> {
+/// Opens a log that is no more than a file, and never waits for anybody.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn open_log(path: &Path) -> Result<File, Failed> {
+    append(path)
+        .map_err(|error| Failed::io(format_args!("failed to open {}", path.display()), &error))
+}
+
+fn append(path: &Path) -> std::io::Result<File> {
     // A daemon that opens a terminal must not get it as its own, and a FIFO that nobody reads is an
     // error (ENXIO) rather than a reason to wait for somebody.
     let flags = libc::O_NOCTTY | libc::O_NONBLOCK;

@@ -5,6 +5,8 @@ use std::fmt;
 
 use reaper::{Exit, Pid};
 
+use crate::files::Failed;
+
 /// A client that hung up while its request was served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disconnect {
@@ -41,6 +43,19 @@ pub(crate) struct Callbacks {
     pub(crate) on_client_disconnect: Option<Watcher>,
     /// Instead of the reload, when watched files changed.
     pub(crate) auto_reload: Option<Box<dyn FnMut()>>,
+}
+
+/// Asks, if there is somebody to ask; `name` is the option's.
+///
+/// # Errors
+/// The reason of the refusal.
+pub(crate) fn check(callback: &mut Option<Check>, name: &str) -> Result<(), Failed> {
+    match callback {
+        Some(callback) => {
+            callback().map_err(|reason| Failed::new(format!("{name} failed: {reason}"), 255))
+        }
+        None => Ok(()),
+    }
 }
 
 impl fmt::Debug for Callbacks {

@@ -27,7 +27,6 @@ pub mod machine;
 mod status;
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::time::Duration;
 
 use reaper::{Credentials, EventLoop, Pid};
@@ -35,7 +34,7 @@ use sigpolicy::{Signal, SignalSet, Signals};
 
 pub use crate::birth::Birth;
 use crate::birth::{catch_signals, credentials};
-use crate::daemonize::{Launcher, Role, daemonize};
+use crate::daemonize::{Place, background, leave_stdin, tell};
 use crate::files::{Failed, PidFile, StatusFile};
 use crate::log::Log;
 use crate::report::{Outlet, Stream, complain};
@@ -71,21 +70,14 @@ pub fn start(options: StartOptions, birth: Birth) -> Result<u8, Failed> {
     let opened = Sockets::open(&options.listeners, &bind_options, birth.inherited, &birth.passing);
     let (sockets, notes) = opened.inspect_err(|_| files.remove())?;
     complain(&notes);
-    let launcher = if options.daemonize {
-        match daemonize() {
-            Ok(Role::Daemon(launcher)) => Some(launcher),
-            Ok(Role::Launcher(code, text)) => {
-                complain(&text.lines().map(str::to_owned).collect::<Vec<_>>());
-                return Ok(code);
-            }
-            Err(error) => {
-                sockets.unlink();
-                files.remove();
-                return Err(Failed::io("fork failed", &error));
-            }
+    let launcher = match background(options.daemonize) {
+        Ok(Place::Here(launcher)) => launcher,
+        Ok(Place::Launched(code)) => return Ok(code),
+        Err(failed) => {
+            sockets.unlink();
+            files.remove();
+            return Err(failed);
         }
-    } else {
-        None
     };
     let (settings, warnings) = environment.settings();
     let events = match settle_in(&options, &mut files, &mut log, signals) {
@@ -145,23 +137,10 @@ fn settle_in(
         if let Some(logger) = log.logger() {
             logger.detach();
         }
-        let null = File::open("/dev/null").map_err(|error| Failed::io("reopen failed", &error))?;
-        rustix::stdio::dup2_stdin(null)
-            .map_err(|error| Failed::io("reopen failed", &error.into()))?;
+        leave_stdin()?;
     }
     log.install().map_err(|error| Failed::io("failed to dup STDERR to the log", &error))?;
     Ok(events)
-}
-
-fn tell(launcher: Option<Launcher>, failed: Failed) -> Result<u8, Failed> {
-    match launcher {
-        None => Err(failed),
-        Some(launcher) => {
-            let code = failed.code();
-            launcher.report(code, &format!("{failed}\n"));
-            Ok(code)
-        }
-    }
 }
 
 fn environment(

@@ -147,7 +147,7 @@ impl Host {
             self.err.line(&format!("failed to reopen the error log: {error}"));
         }
         if let Some(path) = self.config.access_log.as_deref() {
-            match super::start::open_log(path) {
+            match crate::log::open_log(path) {
                 Ok(file) => self.access_log = Some(file),
                 Err(failed) => self.err.line(&failed),
             }

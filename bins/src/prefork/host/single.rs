@@ -4,12 +4,11 @@
 
 use std::os::fd::AsFd;
 
-use super::start::open_log;
 use sigpolicy::Signal;
 
 use crate::birth::Birth;
 use crate::files::Failed;
-use crate::log::Log;
+use crate::log::{Log, open_log};
 use crate::prefork::config::Config;
 use crate::prefork::hooks::{Facts, run_and_wait};
 use crate::prefork::maker::Order;

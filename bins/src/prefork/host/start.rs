@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 
 use reaper::{Credentials, EventLoop, Limit, Pid, orphans};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -13,10 +12,10 @@ use sigpolicy::{Policy as SignalPolicy, Signal, SignalSet, Signals};
 use super::{Host, State};
 use crate::birth::{Birth, catch_signals, credentials};
 use crate::control::PathSocket;
-use crate::daemonize::{Launcher, Role, daemonize};
+use crate::daemonize::{Launcher, Place, background, leave_stdin, tell};
 use crate::files::{Failed, PidFile};
-use crate::log::{Log, append};
-use crate::prefork::callbacks::Callbacks;
+use crate::log::{Log, open_log};
+use crate::prefork::callbacks::{Callbacks, check};
 use crate::prefork::config::{Config, Size};
 use crate::prefork::hooks::{Facts, run_and_wait};
 use crate::prefork::machine::{Machine, Policy};
@@ -85,20 +84,10 @@ pub(crate) fn run(
         return Err(undo(Some(&sockets), pid_file, Failed::new(text, 255)));
     }
     complain(&notes);
-    let launcher = if config.daemonize {
-        match daemonize() {
-            Ok(Role::Daemon(launcher)) => Some(launcher),
-            Ok(Role::Launcher(code, text)) => {
-                complain(&text.lines().map(str::to_owned).collect::<Vec<_>>());
-                return Ok(code);
-            }
-            Err(error) => {
-                let failed = Failed::io("fork failed", &error);
-                return Err(undo(Some(&sockets), pid_file, failed));
-            }
-        }
-    } else {
-        None
+    let launcher = match background(config.daemonize) {
+        Ok(Place::Here(launcher)) => launcher,
+        Ok(Place::Launched(code)) => return Ok(code),
+        Err(failed) => return Err(undo(Some(&sockets), pid_file, failed)),
     };
     let service_manager = variables
         .iter()
@@ -206,10 +195,7 @@ impl Base {
             if let Some(logger) = self.log.logger() {
                 logger.detach();
             }
-            let null =
-                File::open("/dev/null").map_err(|error| Failed::io("reopen failed", &error))?;
-            rustix::stdio::dup2_stdin(null)
-                .map_err(|error| Failed::io("reopen failed", &error.into()))?;
+            leave_stdin()?;
         }
         self.log
             .install()
@@ -305,18 +291,6 @@ fn catch(config: &Config) -> Result<Signals, Failed> {
     catch_signals(&own)
 }
 
-fn check(
-    callback: &mut Option<crate::prefork::callbacks::Check>,
-    name: &str,
-) -> Result<(), Failed> {
-    match callback {
-        Some(callback) => {
-            callback().map_err(|reason| Failed::new(format!("{name} failed: {reason}"), 255))
-        }
-        None => Ok(()),
-    }
-}
-
 fn life() -> Option<(OwnedFd, OwnedFd)> {
     match pipe_with(PipeFlags::CLOEXEC) {
         Ok(pipe) => Some(pipe),
@@ -327,11 +301,6 @@ fn life() -> Option<(OwnedFd, OwnedFd)> {
     }
 }
 
-pub(super) fn open_log(path: &Path) -> Result<File, Failed> {
-    append(path)
-        .map_err(|error| Failed::io(format_args!("failed to open {}", path.display()), &error))
-}
-
 fn undo(sockets: Option<&Sockets>, pid_file: Option<PidFile>, failed: Failed) -> Failed {
     if let Some(sockets) = sockets {
         sockets.unlink();
@@ -340,15 +309,4 @@ fn undo(sockets: Option<&Sockets>, pid_file: Option<PidFile>, failed: Failed) ->
         pid_file.remove();
     }
     failed
-}
-
-fn tell(launcher: Option<Launcher>, failed: Failed) -> Result<u8, Failed> {
-    match launcher {
-        None => Err(failed),
-        Some(launcher) => {
-            let code = failed.code();
-            launcher.report(code, &format!("{failed}\n"));
-            Ok(code)
-        }
-    }
 }
