@@ -15,3 +15,4 @@ pub mod prefork;
 mod report;
 pub mod sockets;
 pub mod start_server;
+pub mod supervise;

@@ -1,0 +1,37 @@
+//! The configuration: supervisord's grammar, CPAN Supervisor's, and what both become.
+
+mod around;
+pub(crate) mod asked;
+mod daemon;
+mod depend;
+pub mod dump;
+pub mod environment;
+pub mod expand;
+mod extra;
+pub mod format;
+mod glob;
+mod group;
+mod include;
+pub mod ini;
+mod json;
+mod keys;
+mod limits;
+mod listener;
+pub mod load;
+pub mod model;
+mod output;
+mod paths;
+pub mod perl;
+mod program;
+pub(crate) mod python;
+mod reader;
+mod server;
+mod socket;
+mod suggest;
+#[cfg(test)]
+mod testing;
+mod user;
+pub mod value;
+#[cfg(test)]
+mod vectors;
+pub mod words;

@@ -1,0 +1,8 @@
+//! Supervision: the programs of a `supervisord.conf`, kept running by one small
+//! event-driven process.
+//!
+//! What supervisord does, with its states, its timing rules and the texts of its
+//! log; `docs/differences.md` lists where it is not so.
+
+pub mod args;
+pub mod config;
