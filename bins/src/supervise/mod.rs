@@ -6,3 +6,5 @@
 
 pub mod args;
 pub mod config;
+pub mod lines;
+pub mod machine;

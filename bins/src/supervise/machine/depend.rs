@@ -1,0 +1,170 @@
+//! Who waits for whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use reaper::Moment;
+
+use super::process::Process;
+use super::types::{Action, Policy, ProcId, State};
+use super::{Machine, Phase, Rank};
+use crate::supervise::config::model::{Type, Until};
+use crate::supervise::lines::Line;
+
+/// What one process depends on, and what depends on it; each process once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Links {
+    pub(super) needs: Vec<(ProcId, Vec<Until>)>,
+    pub(super) needed_by: Vec<ProcId>,
+}
+
+/// Where the names of `depends_on=` are looked up.
+#[derive(Default)]
+struct Names<'p> {
+    groups: BTreeMap<&'p str, Vec<ProcId>>,
+    processes: BTreeMap<&'p str, Vec<ProcId>>,
+    full: BTreeMap<(&'p str, &'p str), Vec<ProcId>>,
+}
+
+impl<'p> Names<'p> {
+    fn add(&mut self, id: ProcId, policy: &'p Policy) {
+        self.groups.entry(&policy.group).or_default().push(id);
+        self.processes.entry(&policy.name).or_default().push(id);
+        self.full.entry((&policy.group, &policy.name)).or_default().push(id);
+    }
+
+    /// `group:name`, `group:*`, a group, or a process. A name that nobody has is no obstacle: the
+    /// reader of the configuration refuses it.
+    fn find<'n>(&'n self, name: &'n str) -> &'n [ProcId] {
+        let found = match name.split_once(':') {
+            Some((group, "*" | "")) => self.groups.get(group),
+            Some((group, process)) => self.full.get(&(group, process)),
+            None => self.groups.get(name).or_else(|| self.processes.get(name)),
+        };
+        found.map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Machine {
+    /// Looks all names up again.
+    pub(super) fn relink(&mut self) {
+        self.links.clear();
+        if self.table.values().all(|process| process.policy.depends_on.is_empty()) {
+            return;
+        }
+        let mut names = Names::default();
+        for process in self.table.values() {
+            names.add(process.id, &process.policy);
+        }
+        let mut links: BTreeMap<ProcId, Links> = BTreeMap::new();
+        for process in self.table.values() {
+            let mut needs: BTreeMap<ProcId, Vec<Until>> = BTreeMap::new();
+            for dependency in &process.policy.depends_on {
+                let found = names.find(&dependency.name).iter();
+                for on in found.filter(|on| **on != process.id) {
+                    let untils = needs.entry(*on).or_default();
+                    if !untils.contains(&dependency.until) {
+                        untils.push(dependency.until);
+                    }
+                }
+            }
+            for on in needs.keys() {
+                links.entry(*on).or_default().needed_by.push(process.id);
+            }
+            if !needs.is_empty() {
+                links.entry(process.id).or_default().needs = needs.into_iter().collect();
+            }
+        }
+        self.links = links;
+    }
+
+    /// It is what its name stands for: a process that is replaced counts only when all is stopped.
+    fn is_current(&self, process: &Process) -> bool {
+        !process.removed && !self.successors.contains_key(&process.id)
+    }
+
+    /// The processes that are not yet so far that this one could start.
+    fn unmet(&self, id: ProcId) -> impl Iterator<Item = &Process> {
+        let needs = self.links.get(&id).map_or(&[][..], |links| &links.needs);
+        needs.iter().filter_map(|(on, untils)| {
+            let process = self.table.get(on).filter(|on| self.is_current(on))?;
+            (!untils.iter().all(|until| is_met(process, *until))).then_some(process)
+        })
+    }
+
+    /// Starts it if it waits and nothing is in its way.
+    pub(super) fn consider(&mut self, now: Moment, id: ProcId, out: &mut Vec<Action>) {
+        let Some(process) = self.table.get(&id) else { return };
+        let at_rest = matches!(process.state, State::Stopped | State::Exited | State::Fatal);
+        if !process.waiting || !at_rest || self.phase != Phase::Running {
+            return;
+        }
+        if self.predecessors.contains_key(&id) && !process.policy.hot {
+            return;
+        }
+        if self.unmet(id).next().is_none() {
+            return self.with(id, |process| process.spawn(now, out));
+        }
+        if process.told {
+            return;
+        }
+        let idle = self.unmet(id).find(|on| !on.waiting && !on.is_busy());
+        let Some((on, state)) = idle.map(|on| (on.name(), on.state)) else { return };
+        self.with(id, |process| {
+            process.told = true;
+            out.push(Action::Log(Line::Held { name: process.name(), on, state }));
+        });
+    }
+
+    /// The same for all, in start order.
+    pub(super) fn consider_all(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let ids: Vec<ProcId> = self.order.iter().map(|rank| rank.id).collect();
+        for id in ids {
+            self.consider(now, id, out);
+        }
+    }
+
+    /// A process has changed: those that wait for it may go.
+    pub(super) fn consider_dependents(&mut self, now: Moment, id: ProcId, out: &mut Vec<Action>) {
+        let Some(links) = self.links.get(&id) else { return };
+        for dependent in links.needed_by.clone() {
+            self.consider(now, dependent, out);
+        }
+    }
+
+    /// This process and all that it waits for and that does not run, in start order.
+    pub(super) fn chain(&self, id: ProcId) -> Vec<ProcId> {
+        let (mut open, mut found) = (vec![id], BTreeSet::new());
+        while let Some(id) = open.pop() {
+            if found.insert(id) {
+                let missing = self.unmet(id).filter(|on| on.can_be_wanted());
+                open.extend(missing.map(|on| on.id));
+            }
+        }
+        let ranks = found.iter().filter_map(|id| self.rank(*id));
+        let mut ranks: Vec<Rank> = ranks.collect();
+        ranks.sort();
+        ranks.into_iter().map(|rank| rank.id).collect()
+    }
+}
+
+impl Process {
+    /// It can be started, now or when it has stopped.
+    fn can_be_wanted(&self) -> bool {
+        match self.state {
+            State::Stopped | State::Exited | State::Fatal | State::Stopping => !self.removed,
+            State::Starting | State::Running | State::Backoff | State::Unknown => false,
+        }
+    }
+}
+
+/// Whether a process is so far.
+fn is_met(process: &Process, until: Until) -> bool {
+    let lives = process.pid.is_some();
+    let oneshot = process.policy.kind == Type::Oneshot;
+    match until {
+        Until::Completed => process.completed,
+        _ if oneshot && process.completed => true,
+        Until::Started => lives && matches!(process.state, State::Starting | State::Running),
+        Until::Ready => !oneshot && process.state == State::Running,
+    }
+}

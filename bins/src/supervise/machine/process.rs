@@ -1,0 +1,430 @@
+//! One process: what is wanted of it, where it stands, and when to look at it again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reaper::{Exit, Moment, Pid};
+
+use super::types::{Action, Policy, ProcId, State, Transition, View};
+use crate::supervise::config::model::{AutoRestart, Type};
+use crate::supervise::lines::Line;
+
+/// A timer that is not set.
+pub(super) const NEVER: Moment = Moment::MAX;
+/// What is taken for a shorter wait where a wait of nothing would be a busy loop.
+pub(super) const SHORTEST: Duration = Duration::from_millis(100);
+/// A program that lives for less is not started more often than this.
+const SECOND: Duration = Duration::from_secs(1);
+/// `startsecs` must have passed, not just be reached.
+const INSTANT: Duration = Duration::from_nanos(1);
+
+/// Why a process that nobody told to stop is being killed.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Doom {
+    No,
+    /// It was not ready in time: a failed start.
+    NotReady,
+    /// The watchdog: an unexpected exit, whatever its code.
+    Silent,
+}
+
+/// Whether it was told to end.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Halt {
+    No,
+    /// Also: as soon as its process is known.
+    Stop,
+    /// The same at once with KILL.
+    Kill,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Process {
+    pub(super) id: ProcId,
+    pub(super) policy: Arc<Policy>,
+    pub(super) state: State,
+    pub(super) pid: Option<Pid>,
+    /// [`Action::Spawn`] is not answered yet.
+    pub(super) spawning: bool,
+    pub(super) halt: Halt,
+    pub(super) doom: Doom,
+    pub(super) by_hand: bool,
+    /// It starts as soon as what it depends on allows it.
+    pub(super) waiting: bool,
+    /// The log says why it waits.
+    pub(super) told: bool,
+    /// Once it has stopped it is started again.
+    pub(super) again: bool,
+    /// It is no longer part of the configuration.
+    pub(super) removed: bool,
+    /// It has just ended by itself, for good.
+    pub(super) ended: bool,
+    /// Its last end was as expected.
+    pub(super) completed: bool,
+    /// What the supervisor leaves with if it leaves because of this one.
+    pub(super) code: u8,
+    pub(super) tries: u32,
+    pub(super) starts: u32,
+    pub(super) exitstatus: i32,
+    pub(super) spawnerr: Option<Box<str>>,
+    pub(super) started: Moment,
+    pub(super) last_exit: Option<Moment>,
+    /// The next signal of a stop; 0 before the first.
+    pub(super) signals: usize,
+    /// When something is to happen; what, the state tells.
+    pub(super) due: Moment,
+    /// When to say again that somebody waits.
+    pub(super) report: Moment,
+    /// The earlier of both, as the table of timers has it.
+    pub(super) armed: Moment,
+    /// The machine has counted it as one that runs or will run.
+    pub(super) counted: bool,
+}
+
+impl Process {
+    pub(super) fn new(id: ProcId, policy: Arc<Policy>) -> Self {
+        Self {
+            id,
+            policy,
+            state: State::Stopped,
+            pid: None,
+            spawning: false,
+            halt: Halt::No,
+            doom: Doom::No,
+            by_hand: false,
+            waiting: false,
+            told: false,
+            again: false,
+            removed: false,
+            ended: false,
+            completed: false,
+            code: 0,
+            tries: 0,
+            starts: 0,
+            exitstatus: 0,
+            spawnerr: None,
+            started: Moment::ZERO,
+            last_exit: None,
+            signals: 0,
+            due: NEVER,
+            report: NEVER,
+            armed: NEVER,
+            counted: false,
+        }
+    }
+
+    /// There is, or may be, a process.
+    pub(super) fn has_process(&self) -> bool {
+        self.pid.is_some() || self.spawning
+    }
+
+    /// Not in one of supervisord's STOPPED_STATES.
+    pub(super) fn is_unstopped(&self) -> bool {
+        match self.state {
+            State::Starting | State::Running | State::Backoff | State::Stopping => true,
+            State::Stopped | State::Exited | State::Fatal | State::Unknown => false,
+        }
+    }
+
+    /// It runs, or will without anybody's doing.
+    pub(super) fn is_busy(&self) -> bool {
+        self.is_unstopped() || self.due < NEVER
+    }
+
+    pub(super) fn view(&self) -> View {
+        View {
+            state: self.state,
+            pid: self.pid,
+            spawnerr: self.spawnerr.as_deref().unwrap_or_default().to_owned(),
+            exitstatus: self.exitstatus,
+            starts: self.starts,
+            tries: self.tries,
+            by_hand: self.by_hand,
+            waiting: self.waiting,
+        }
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.policy.name.clone()
+    }
+
+    pub(super) fn change(&mut self, to: State, out: &mut Vec<Action>) {
+        let from = std::mem::replace(&mut self.state, to);
+        out.push(Action::Changed(Transition {
+            id: self.id,
+            from,
+            to,
+            tries: self.tries,
+            pid: self.pid,
+            expected: to == State::Exited && self.completed,
+        }));
+    }
+
+    /// It is to start as soon as it may.
+    pub(super) fn want(&mut self) {
+        self.waiting = true;
+        self.told = false;
+        self.by_hand = false;
+    }
+
+    pub(super) fn spawn(&mut self, now: Moment, out: &mut Vec<Action>) {
+        self.waiting = false;
+        self.again = false;
+        self.by_hand = false;
+        self.halt = Halt::No;
+        self.doom = Doom::No;
+        self.spawnerr = None;
+        self.exitstatus = 0;
+        self.due = NEVER;
+        self.report = NEVER;
+        self.started = now;
+        self.spawning = true;
+        self.change(State::Starting, out);
+        out.push(Action::Spawn(self.id));
+    }
+
+    pub(super) fn spawned(&mut self, now: Moment, pid: Pid, out: &mut Vec<Action>) {
+        if !self.spawning {
+            return;
+        }
+        self.spawning = false;
+        self.pid = Some(pid);
+        self.starts = self.starts.saturating_add(1);
+        self.started = now;
+        out.push(Action::Log(Line::Spawned { name: self.name(), pid }));
+        match self.halt {
+            Halt::Stop => self.stop(now, false, out),
+            Halt::Kill => self.kill_now(now, out),
+            Halt::No if self.policy.announces => {
+                self.due =
+                    self.policy.ready_timeout.map_or(NEVER, |limit| now.saturating_add(limit));
+            }
+            Halt::No if self.policy.startsecs.is_zero() => self.proven(now, out),
+            Halt::No => {
+                self.due = now.saturating_add(self.policy.startsecs.saturating_add(INSTANT));
+            }
+        }
+    }
+
+    pub(super) fn spawn_failed(&mut self, now: Moment, why: String, out: &mut Vec<Action>) {
+        if !self.spawning {
+            return;
+        }
+        self.spawning = false;
+        self.code = 127;
+        out.push(Action::Log(Line::SpawnError(why.clone())));
+        self.spawnerr = Some(why.into());
+        self.fail(now, None, out);
+    }
+
+    /// It has been up for `startsecs`.
+    fn proven(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let startsecs = self.policy.startsecs;
+        self.run(now, Line::Success { name: self.name(), startsecs }, out);
+    }
+
+    fn run(&mut self, now: Moment, line: Line, out: &mut Vec<Action>) {
+        // A oneshot has achieved nothing yet: its failures go on to count.
+        if self.policy.kind != Type::Oneshot {
+            self.tries = 0;
+        }
+        self.due = NEVER;
+        self.change(State::Running, out);
+        out.push(Action::Log(line));
+        self.alive(now);
+    }
+
+    pub(super) fn ready(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let awaited = self.state == State::Starting && self.pid.is_some() && self.policy.announces;
+        if awaited && self.doom == Doom::No {
+            self.run(now, Line::Ready { name: self.name() }, out);
+        }
+    }
+
+    pub(super) fn alive(&mut self, now: Moment) {
+        if self.state == State::Running && self.doom == Doom::No {
+            let limit = self.policy.watchdog.filter(|limit| !limit.is_zero());
+            self.due = limit.map_or(NEVER, |limit| now.saturating_add(limit));
+        }
+    }
+
+    /// What was planned for now.
+    pub(super) fn tick(&mut self, now: Moment, may_start: bool, out: &mut Vec<Action>) {
+        if self.report <= now {
+            self.repeat_report(now, out);
+        }
+        if self.due > now {
+            return;
+        }
+        self.due = NEVER;
+        match (self.state, self.doom) {
+            (State::Stopping, _) => self.next_signal(now, out),
+            (State::Starting | State::Running, Doom::NotReady | Doom::Silent) => {
+                self.kill(now, out);
+            }
+            (State::Starting, Doom::No) if self.policy.announces => self.not_ready(now, out),
+            (State::Starting, Doom::No) => self.proven(now, out),
+            (State::Running, Doom::No) => self.silent(now, out),
+            (State::Backoff | State::Exited | State::Stopped, _) => {
+                if may_start {
+                    self.spawn(now, out);
+                }
+            }
+            (State::Fatal | State::Unknown, _) => {}
+        }
+    }
+
+    /// Its process was reaped.
+    pub(super) fn exited(
+        &mut self,
+        now: Moment,
+        exit: Exit,
+        may_start: bool,
+        out: &mut Vec<Action>,
+    ) {
+        if self.pid.is_none() {
+            return;
+        }
+        self.last_exit = Some(now);
+        self.code = leaving(exit);
+        self.due = NEVER;
+        self.report = NEVER;
+        let told = self.state == State::Unknown && self.halt != Halt::No;
+        if self.state == State::Stopping || told {
+            self.has_stopped(now, exit, may_start, out);
+        } else {
+            self.has_ended(now, exit, may_start, out);
+        }
+    }
+
+    fn has_stopped(&mut self, now: Moment, exit: Exit, may_start: bool, out: &mut Vec<Action>) {
+        self.exitstatus = exit.code().unwrap_or(-1);
+        self.tries = 0;
+        self.completed = false;
+        self.change(State::Stopped, out);
+        self.pid = None;
+        let expected = self.lists(exit);
+        out.push(Action::Log(Line::Stopped { name: self.name(), exit, expected }));
+        if std::mem::take(&mut self.again) && may_start {
+            self.restart(now, out);
+        }
+    }
+
+    fn has_ended(&mut self, now: Moment, exit: Exit, may_start: bool, out: &mut Vec<Action>) {
+        let doomed = self.doom != Doom::No;
+        let oneshot = self.policy.kind == Type::Oneshot;
+        let done = oneshot && !doomed && (exit.success() || self.lists(exit));
+        let lived = now.saturating_since(self.started);
+        let early = self.state == State::Starting
+            && (self.policy.announces || doomed || lived < self.policy.startsecs);
+        let status = exit.code().unwrap_or(-1);
+        if !done && (early || oneshot) {
+            self.spawnerr = Some(match self.doom {
+                Doom::NotReady => "Not ready in time (process log may have details)".into(),
+                Doom::No | Doom::Silent if oneshot => bad_exit(status),
+                Doom::No | Doom::Silent => {
+                    "Exited too quickly (process log may have details)".into()
+                }
+            });
+            let line = Line::Exited { name: self.name(), exit, expected: false };
+            return self.fail(now, Some(line), out);
+        }
+        self.tries = 0;
+        if self.state == State::Starting {
+            self.change(State::Running, out);
+        }
+        self.exitstatus = status;
+        self.completed = done || (!doomed && self.lists(exit));
+        if !self.completed {
+            self.spawnerr = Some(bad_exit(status));
+            if doomed {
+                self.code = self.code.max(1);
+            }
+        }
+        let expected = self.completed;
+        self.change(State::Exited, out);
+        self.pid = None;
+        out.push(Action::Log(Line::Exited { name: self.name(), exit, expected }));
+        if may_start && self.is_to_restart(exit) {
+            self.restart(now, out);
+        } else {
+            self.ended = true;
+        }
+    }
+
+    /// A failed start: BACKOFF, and FATAL when it was the last.
+    fn fail(&mut self, now: Moment, line: Option<Line>, out: &mut Vec<Action>) {
+        self.tries = self.tries.saturating_add(1);
+        self.completed = false;
+        self.due = NEVER;
+        self.change(State::Backoff, out);
+        self.pid = None;
+        out.extend(line.map(Action::Log));
+        if self.halt != Halt::No {
+            self.tries = 0;
+            self.change(State::Stopped, out);
+        } else if self.policy.startretries.is_some_and(|retries| self.tries > retries) {
+            self.give_up(out);
+            out.push(Action::Log(Line::GaveUp { name: self.name() }));
+        } else {
+            self.due = self.retry_at(now);
+        }
+    }
+
+    /// BACKOFF to FATAL: the last try has failed, or there is to be no other.
+    pub(super) fn give_up(&mut self, out: &mut Vec<Action>) {
+        self.tries = 0;
+        self.due = NEVER;
+        self.code = self.code.max(1);
+        self.ended = true;
+        self.change(State::Fatal, out);
+    }
+
+    fn retry_at(&self, now: Moment) -> Moment {
+        let delay = Duration::from_secs(u64::from(self.tries));
+        let delay = self.policy.backoff_max.map_or(delay, |most| delay.min(most)).max(SHORTEST);
+        let pause =
+            self.last_exit.map_or(now, |exit| exit.saturating_add(self.policy.restart_pause));
+        now.saturating_add(delay).max(pause)
+    }
+
+    /// Starts it again: at once if it has lived for a while and no pause is asked for.
+    fn restart(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let mut at = now.saturating_add(self.policy.restart_pause);
+        if now.saturating_since(self.started) < SECOND {
+            at = at.max(self.started.saturating_add(SECOND));
+        }
+        if at <= now {
+            self.spawn(now, out);
+        } else {
+            self.due = at;
+        }
+    }
+
+    fn is_to_restart(&self, exit: Exit) -> bool {
+        if self.policy.kind == Type::Oneshot {
+            return false;
+        }
+        match self.policy.autorestart {
+            AutoRestart::Never => false,
+            AutoRestart::Always => true,
+            AutoRestart::Unexpected => !self.completed,
+            AutoRestart::Listed => self.lists(exit),
+        }
+    }
+
+    fn lists(&self, exit: Exit) -> bool {
+        let code = exit.code().and_then(|code| u8::try_from(code).ok());
+        code.is_some_and(|code| self.policy.exitcodes.contains(&code))
+    }
+}
+
+fn bad_exit(status: i32) -> Box<str> {
+    format!("Bad exit code {status}").into()
+}
+
+/// What a shell would make of an end: the code, or 128 and the signal.
+fn leaving(exit: Exit) -> u8 {
+    let signal = || exit.signal().map(|signal| signal.as_raw().saturating_add(128));
+    exit.code().or_else(signal).and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
+}
