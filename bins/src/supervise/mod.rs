@@ -6,5 +6,6 @@
 
 pub mod args;
 pub mod config;
+pub mod events;
 pub mod lines;
 pub mod machine;
