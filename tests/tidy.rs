@@ -15,6 +15,7 @@ const UNSAFE: &[&str] = &[
     "bins/src/prefork/entry.rs",
     "bins/src/prefork/observe/queue.rs",
     "bins/src/start_server/entry.rs",
+    "bins/src/supervise/logs/clock.rs",
     "crates/fdpass/examples/hello.rs",
     "crates/fdpass/src/inherit/mod.rs",
     "crates/fdpass/src/notify/recvmsg.rs",

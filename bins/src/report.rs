@@ -95,7 +95,7 @@ impl Outlet {
                     self.waiting = self.waiting.saturating_sub(count);
                 }
                 Step::Full => return,
-                Step::Taken(_) | Step::Failed => {
+                Step::Taken(_) | Step::Failed(_) => {
                     let len = bytes.len();
                     self.queue.pop_front();
                     self.waiting = self.waiting.saturating_sub(len);
@@ -134,20 +134,21 @@ impl Outlet {
     }
 }
 
-enum Step {
+/// What became of a write.
+pub(crate) enum Step {
     Taken(usize),
     Full,
-    Failed,
+    Failed(Errno),
 }
 
 /// At most PIPE_BUF bytes after poll(2) says that they fit. Whoever shares the pipe may have filled
 /// it by then, so a pipe or socket is told not to wait; what knows no such flag is trusted.
-fn write_some(fd: BorrowedFd<'_>, bytes: &[u8]) -> Step {
+pub(crate) fn write_some(fd: BorrowedFd<'_>, bytes: &[u8]) -> Step {
     let mut waiting = [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
     match poll(&mut waiting, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
         Ok(0) | Err(Errno::INTR | Errno::AGAIN) => return Step::Full,
         Ok(_) => {}
-        Err(_) => return Step::Failed,
+        Err(error) => return Step::Failed(error),
     }
     let chunk = bytes.get(..bytes.len().min(4096)).unwrap_or_default();
     let written = match at_once(fd, chunk) {
@@ -159,7 +160,7 @@ fn write_some(fd: BorrowedFd<'_>, bytes: &[u8]) -> Step {
     match written {
         Ok(count) => Step::Taken(count),
         Err(Errno::AGAIN | Errno::INTR) => Step::Full,
-        Err(_) => Step::Failed,
+        Err(error) => Step::Failed(error),
     }
 }
 

@@ -8,4 +8,5 @@ pub mod args;
 pub mod config;
 pub mod events;
 pub mod lines;
+pub mod logs;
 pub mod machine;
