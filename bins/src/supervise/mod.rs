@@ -6,7 +6,9 @@
 
 pub mod args;
 pub mod config;
+pub mod entry;
 pub mod events;
+pub mod host;
 pub mod lines;
 pub mod logs;
 pub mod machine;

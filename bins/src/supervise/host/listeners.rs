@@ -1,0 +1,190 @@
+//! Event listeners: what happens is told to them, and what they say is heard.
+
+use std::rc::Rc;
+use std::time::SystemTime;
+
+use reaper::{Interest, Moment};
+
+use super::process::Refused;
+use super::{Host, Source};
+use crate::supervise::config::model::{Daemon, Group, Kind as GroupKind, Subscription};
+use crate::supervise::events::{Events, Kind, PoolAction, Said, Stream, Ticks, payload};
+use crate::supervise::machine::types::{Mood, ProcId, Transition};
+
+/// All pools of listeners, and the clock that some of them want to hear.
+pub(super) struct Listeners {
+    events: Events,
+    ticks: Ticks,
+}
+
+impl Listeners {
+    pub(super) fn new(daemon: &Daemon) -> Self {
+        Self { events: Events::new(&daemon.identifier), ticks: Ticks::new() }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        self.events.deadline().into_iter().chain(self.ticks.deadline()).min()
+    }
+}
+
+/// The pools of a configuration.
+pub(super) fn pools(groups: &[Group]) -> Vec<(String, Subscription)> {
+    let pool = |group: &Group| match &group.kind {
+        GroupKind::Listener(wish) => Some((group.name.clone(), wish.clone())),
+        GroupKind::Program | GroupKind::Fcgi(_) => None,
+    };
+    groups.iter().filter_map(pool).collect()
+}
+
+impl Host {
+    /// The pools have these processes and wishes from now on.
+    pub(super) fn subscribe(&mut self, pools: &[(String, Subscription)]) {
+        if pools.is_empty() {
+            return;
+        }
+        let now = self.events.now();
+        let mut actions = Vec::new();
+        for (name, wish) in pools {
+            let first = (Rc::from(name.as_str()), String::new());
+            let members = self.present.range(first..);
+            let members: Vec<(ProcId, &str)> = members
+                .take_while(|((group, _), _)| **group == **name)
+                .map(|((_, process), (id, _))| (*id, process.as_str()))
+                .collect();
+            self.listeners.events.set_pool(now, name, wish, &members, &mut actions);
+        }
+        self.set_ticks();
+        self.carry_out(actions);
+    }
+
+    fn set_ticks(&mut self) {
+        let now = self.events.now();
+        let kinds = self.listeners.events.all_wanted();
+        self.listeners.ticks.wanted(kinds, now, SystemTime::now());
+    }
+
+    /// The deadline may have come.
+    pub(super) fn tick(&mut self) {
+        let now = self.events.now();
+        if self.listeners.deadline().is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        let (mut due, mut actions) = (Vec::new(), Vec::new());
+        self.listeners.ticks.due(now, SystemTime::now(), &mut due);
+        for (kind, when) in due {
+            self.listeners.events.notify(now, kind, || payload::tick(when), &mut actions);
+        }
+        self.listeners.events.due(now, &mut actions);
+        self.carry_out(actions);
+    }
+
+    fn notify(&mut self, kind: Kind, payload: impl FnOnce() -> String) {
+        let now = self.events.now();
+        let mut actions = Vec::new();
+        self.listeners.events.notify(now, kind, payload, &mut actions);
+        self.carry_out(actions);
+    }
+
+    pub(super) fn announce_state(&mut self, transition: &Transition) {
+        let kind = Kind::of_state(transition.to);
+        let id = transition.id;
+        if self.listeners.events.wanted(kind) {
+            if let Some(spec) = self.processes.get(&id).map(|process| Rc::clone(&process.spec)) {
+                let text = || payload::state(&spec.process.name, &spec.group, transition);
+                self.notify(kind, text);
+            }
+        }
+        if self.listeners.events.is_listener(id) {
+            self.listener_said(id, Said::State(transition.to));
+        }
+    }
+
+    pub(super) fn mood_changed(&mut self, mood: Mood) {
+        self.notify(Kind::of_mood(mood), payload::supervisor);
+    }
+
+    pub(super) fn group_added(&mut self, name: &str) {
+        self.notify(Kind::ProcessGroupAdded, || payload::group(name));
+    }
+
+    pub(super) fn group_removed(&mut self, name: &str) {
+        self.listeners.events.remove_pool(name);
+        self.set_ticks();
+        self.notify(Kind::ProcessGroupRemoved, || payload::group(name));
+    }
+
+    /// A program wrote something that somebody may want to see.
+    pub(super) fn announce_log(&mut self, id: ProcId, stream: Stream, data: &[u8]) {
+        let kind = Kind::of_log(stream);
+        if let Some((spec, pid)) = self.subject(id, kind) {
+            let name = &spec.process.name;
+            self.notify(kind, || payload::log(name, &spec.group, pid, stream, data));
+        }
+    }
+
+    /// A program wrote a message between the marks.
+    pub(super) fn announce_message(&mut self, id: ProcId, stream: Stream, data: &[u8]) {
+        let kind = Kind::of_communication(stream);
+        if let Some((spec, pid)) = self.subject(id, kind) {
+            let name = &spec.process.name;
+            self.notify(kind, || payload::communication(name, &spec.group, pid, data));
+        }
+    }
+
+    fn subject(&self, id: ProcId, kind: Kind) -> Option<(Rc<super::plan::Spec>, i32)> {
+        let process = self.processes.get(&id).filter(|_| self.listeners.events.wanted(kind))?;
+        let pid = process.run.as_ref().map_or(0, |run| run.pid.as_raw());
+        Some((Rc::clone(&process.spec), pid))
+    }
+
+    pub(super) fn listener_said(&mut self, id: ProcId, said: Said<'_>) {
+        let now = self.events.now();
+        let mut actions = Vec::new();
+        self.listeners.events.listener(now, id, said, &mut actions);
+        self.carry_out(actions);
+    }
+
+    fn carry_out(&mut self, actions: Vec<PoolAction>) {
+        for action in actions {
+            match action {
+                PoolAction::Log(line) => self.line(line.level(), line.to_string()),
+                PoolAction::Send(id, bytes) => {
+                    if self.write_stdin(id, &bytes).is_err() {
+                        self.listener_said(id, Said::Deaf);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes to the standard input of a program, now or when it reads.
+    pub(super) fn write_stdin(&mut self, id: ProcId, bytes: &[u8]) -> Result<(), Refused> {
+        let run = self.processes.get_mut(&id).and_then(|process| process.run.as_mut());
+        let stdin = run.and_then(|run| run.stdin.as_mut()).ok_or(Refused::Closed)?;
+        stdin.send(bytes)?;
+        if stdin.is_waiting() && stdin.full.is_none() {
+            let watched = stdin.fd().try_clone_to_owned();
+            let watched = watched.and_then(|fd| self.events.watch(fd, Interest::Write));
+            if let Ok(key) = watched {
+                stdin.full = Some(key);
+                self.sources.insert(key, Source::Stdin(id));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn flush_stdin(&mut self, id: ProcId) {
+        let run = self.processes.get_mut(&id).and_then(|process| process.run.as_mut());
+        let Some(stdin) = run.and_then(|run| run.stdin.as_mut()) else { return };
+        let flushed = stdin.flush();
+        if stdin.is_waiting() {
+            return;
+        }
+        if let Some(key) = stdin.full.take() {
+            self.forget(key);
+        }
+        if flushed.is_err() {
+            self.listener_said(id, Said::Deaf);
+        }
+    }
+}

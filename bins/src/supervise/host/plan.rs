@@ -1,0 +1,167 @@
+//! From a configuration to what the machine is told, and from two to their difference. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sigpolicy::Signal;
+
+use crate::supervise::config::model::{Daemon, Group, Kind, Process, Type};
+use crate::supervise::machine::types::{Change, General, Policy, ProcId};
+
+/// One process with all that is needed to start it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Spec {
+    pub(super) group: Rc<str>,
+    pub(super) group_priority: i64,
+    pub(super) kind: Rc<Kind>,
+    pub(super) process: Process,
+    /// Of `[supervisord]`, for every program.
+    pub(super) environment: Rc<[(String, String)]>,
+}
+
+/// What is running, by group and name.
+pub(super) type Present = BTreeMap<(Rc<str>, String), (ProcId, Rc<Spec>)>;
+
+/// The way from one configuration to the next.
+#[derive(Default)]
+pub(super) struct Difference {
+    pub(super) changes: Vec<Change>,
+    /// The processes that are new or have new keys, by their new number.
+    pub(super) specs: Vec<(ProcId, Rc<Spec>)>,
+    pub(super) added: Vec<String>,
+    pub(super) changed: Vec<String>,
+    pub(super) removed: Vec<String>,
+}
+
+/// All processes of a configuration, which is used up: ten thousand of them are kept once.
+fn specs(daemon: &Daemon, groups: Vec<Group>) -> impl Iterator<Item = Rc<Spec>> {
+    let environment: Rc<[(String, String)]> = daemon.environment.clone().into();
+    groups.into_iter().flat_map(move |group| {
+        let Group { name, priority, kind, processes } = group;
+        let (name, kind) = (Rc::<str>::from(name), Rc::new(kind));
+        let environment = Rc::clone(&environment);
+        processes.into_iter().map(move |process| {
+            Rc::new(Spec {
+                group: Rc::clone(&name),
+                group_priority: priority,
+                kind: Rc::clone(&kind),
+                environment: Rc::clone(&environment),
+                process,
+            })
+        })
+    })
+}
+
+/// What is true of the supervisor as a whole.
+pub(super) fn general(daemon: &Daemon) -> General {
+    General { exit_on: daemon.exit_on, shutdown_timeout: daemon.shutdown_timeout }
+}
+
+/// What has to be done to get from what is present to the configuration.
+pub(super) fn difference(
+    present: &Present,
+    daemon: &Daemon,
+    groups: Vec<Group>,
+    next: &mut u32,
+) -> Difference {
+    let mut difference = Difference::default();
+    let mut left: BTreeMap<_, _> = present.iter().collect();
+    let before: BTreeSet<Rc<str>> = present.keys().map(|(group, _)| Rc::clone(group)).collect();
+    let after: BTreeSet<String> = groups.iter().map(|group| group.name.clone()).collect();
+    let mut number = || {
+        let id = ProcId(*next);
+        *next = next.saturating_add(1);
+        id
+    };
+    for spec in specs(daemon, groups) {
+        let key = (Rc::clone(&spec.group), spec.process.name.clone());
+        match left.remove(&key) {
+            Some((_, old)) if *old == spec => continue,
+            Some((id, _)) => {
+                let new = number();
+                difference.changes.push(Change::Replace(*id, new, Arc::new(policy(&spec))));
+                difference.specs.push((new, Rc::clone(&spec)));
+                difference.changed.push(spec.group.to_string());
+            }
+            None => {
+                let new = number();
+                difference.changes.push(Change::Add(new, Arc::new(policy(&spec))));
+                difference.specs.push((new, Rc::clone(&spec)));
+                if before.contains(&spec.group) {
+                    difference.changed.push(spec.group.to_string());
+                } else {
+                    difference.added.push(spec.group.to_string());
+                }
+            }
+        }
+    }
+    for ((group, _), (id, _)) in left {
+        difference.changes.push(Change::Remove(*id));
+        if after.contains(&**group) {
+            difference.changed.push(group.to_string());
+        } else {
+            difference.removed.push(group.to_string());
+        }
+    }
+    for names in [&mut difference.added, &mut difference.changed, &mut difference.removed] {
+        names.sort();
+        names.dedup();
+    }
+    difference
+}
+
+/// What the machine must know of a process.
+pub(super) fn policy(spec: &Spec) -> Policy {
+    let process = &spec.process;
+    let extra = &process.extra;
+    let stopwait = seconds(process.stopwaitsecs);
+    Policy {
+        name: process.name.clone(),
+        group: spec.group.to_string(),
+        group_priority: spec.group_priority,
+        priority: process.priority,
+        autostart: process.autostart,
+        autorestart: process.autorestart,
+        kind: extra.kind,
+        startsecs: seconds(process.startsecs),
+        startretries: match process.startretries {
+            -1 => None,
+            tries => Some(u32::try_from(tries.max(0)).unwrap_or(u32::MAX)),
+        },
+        exitcodes: process.exitcodes.clone(),
+        stop: stop(process, stopwait),
+        kill_wait: stopwait.max(SHORTEST_KILL_WAIT),
+        stop_command: extra.stop_command.is_some(),
+        stop_as_group: process.stopasgroup,
+        kill_as_group: process.killasgroup,
+        reload: extra.reloadsignal,
+        announces: extra.kind == Type::Notify || extra.ready_fd.is_some(),
+        ready_timeout: extra.ready_timeout,
+        watchdog: extra.watchdog,
+        backoff_max: extra.backoff_max,
+        restart_pause: extra.restart_pause,
+        essential: extra.essential,
+        depends_on: extra.depends_on.clone(),
+        hot: extra.hot,
+    }
+}
+
+/// A process that cannot be killed at once is not killed faster by trying all the time.
+const SHORTEST_KILL_WAIT: Duration = Duration::from_secs(1);
+
+fn stop(process: &Process, wait: Duration) -> Vec<(Signal, Duration)> {
+    let extra = &process.extra;
+    if !extra.stopsignals.is_empty() {
+        return extra.stopsignals.clone();
+    }
+    // 0 is SIG_DFL to Python and a mere question to kill(2): CONT does as little to what runs.
+    let signal = Signal::from_raw(process.stopsignal).unwrap_or(Signal::CONT);
+    let times = usize::try_from(extra.stopretries.unwrap_or(1).max(1)).unwrap_or(1);
+    vec![(signal, wait); times]
+}
+
+fn seconds(number: i64) -> Duration {
+    Duration::from_secs(u64::try_from(number).unwrap_or(0))
+}

@@ -1,0 +1,80 @@
+//! From one configuration to the next while programs run.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use super::Host;
+use super::listeners::pools;
+use super::plan::{Spec, difference, general};
+use super::process::Process;
+use super::start::tell_notes;
+use crate::supervise::config::model::{Config, Daemon, Group, Level};
+use crate::supervise::logs::MainLogOptions;
+use crate::supervise::machine::types::Input;
+
+impl Host {
+    /// SIGHUP: reads the file again and applies what is different. Programs whose keys are the same
+    /// are left alone; a file that cannot be read changes nothing.
+    pub(super) fn reload(&mut self) {
+        self.line(Level::Warn, "received SIGHUP indicating restart request");
+        let config = match (self.load)() {
+            Ok(config) => config,
+            Err(text) => {
+                let text = format!("cannot read the configuration, going on as before: {text}");
+                self.line(Level::Error, text);
+                return;
+            }
+        };
+        let Config { daemon, groups, notes, .. } = config;
+        tell_notes(&mut self.log, &notes);
+        self.reconfigure(daemon);
+        self.apply(groups);
+    }
+
+    /// What `[supervisord]` says now, as far as it can change in a life.
+    pub(super) fn reconfigure(&mut self, mut daemon: Daemon) {
+        daemon.nodaemon = self.daemon.nodaemon;
+        if self.daemon != daemon {
+            self.log.configure(MainLogOptions::of(&daemon));
+            self.daemon = daemon;
+        }
+    }
+
+    /// Tells the machine what is new, different and gone.
+    pub(super) fn apply(&mut self, groups: Vec<Group>) {
+        let pools = pools(&groups);
+        let difference = difference(&self.present, &self.daemon, groups, &mut self.next);
+        for (id, spec) in difference.specs {
+            let key = (Rc::clone(&spec.group), spec.process.name.clone());
+            self.present.insert(key, (id, Rc::clone(&spec)));
+            self.processes.insert(id, Process::new(spec));
+        }
+        self.subscribe(&pools);
+        for name in &difference.added {
+            self.group_added(name);
+        }
+        self.feed(Input::Apply(general(&self.daemon), difference.changes));
+    }
+
+    /// What was stopped by hand before stays stopped.
+    pub(super) fn hold(&mut self, stopped: &BTreeSet<String>) {
+        let ids: Vec<_> = self
+            .present
+            .iter()
+            .filter(|((group, name), _)| stopped.contains(&format!("{group}:{name}")))
+            .map(|(_, (id, _))| *id)
+            .collect();
+        for id in ids {
+            self.machine.hold(id);
+        }
+    }
+
+    /// The last program of a group that is no longer in the configuration has gone.
+    pub(super) fn group_may_be_gone(&mut self, spec: &Spec) {
+        let first = (Rc::clone(&spec.group), String::new());
+        let next = self.present.range(first..).next();
+        if next.is_none_or(|((group, _), _)| *group != spec.group) {
+            self.group_removed(&spec.group);
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! From a configuration to a supervisor that runs, and from one run to the next.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::path::Path;
+
+use reaper::orphans::{become_subreaper, is_init};
+use reaper::{Credentials, EventLoop, Limit, Pid, Resource, Setup, settle};
+use rustix::process::{Rlimit, getrlimit, setrlimit};
+
+use super::checks::Checks;
+use super::environment::inherited;
+use super::listeners::Listeners;
+use super::plan::general;
+use super::sockets::Sockets;
+use super::state_file::StateFile;
+use super::streams::Outputs;
+use super::{Host, OWN_SIGNALS, State};
+use crate::birth::{Birth, catch_signals};
+use crate::daemonize::{Launcher, Place, background, leave_stdin, tell};
+use crate::files::{Failed, PidFile};
+use crate::footprint::forget_the_start;
+use crate::report::complain;
+use crate::supervise::args::Options;
+use crate::supervise::config::format;
+use crate::supervise::config::load::World;
+use crate::supervise::config::model::{Config, Daemon, Level, Note, Weight};
+use crate::supervise::logs::auto_names;
+use crate::supervise::logs::{MainLog, MainLogOptions};
+use crate::supervise::machine::Machine;
+use crate::supervise::machine::types::{After, Input};
+
+/// What supervisord ends with when it cannot start.
+const USAGE: u8 = 2;
+
+/// Runs the programs until the supervisor is told to stop; the exit code.
+///
+/// The process must have one thread: it may fork, and it waits for all its children.
+///
+/// # Errors
+/// Whatever keeps the supervisor from starting; no program runs then.
+pub fn run(options: Options, config: Config, birth: Birth) -> Result<u8, Failed> {
+    let state = options.state.clone();
+    let Config { mut daemon, groups, notes, .. } = config;
+    // PID 1 has nobody to leave its programs to.
+    daemon.nodaemon |= is_init();
+    let usage = |text: String| Failed::new(format!("Error: {text}"), USAGE);
+    let dropped = drop_privileges(&daemon).map_err(usage)?;
+    let nofile = raise_limits(&daemon).map_err(usage)?;
+    let (state_file, stopped) = match state.as_deref().map(StateFile::open).transpose() {
+        Ok(found) => found.map_or((None, BTreeSet::new()), |(file, names)| (Some(file), names)),
+        Err(text) => return Err(usage(text)),
+    };
+    let launcher = match background(!daemon.nodaemon)? {
+        Place::Here(launcher) => launcher,
+        Place::Launched(code) => return Ok(code),
+    };
+    let settled = settle_in(&daemon, launcher.is_some());
+    let (events, null) = match settled {
+        Ok(settled) => settled,
+        Err(failed) => return tell(launcher, failed),
+    };
+    let mut log = MainLog::open(MainLogOptions::of(&daemon));
+    preamble(&mut log, &daemon, dropped.as_deref(), &notes);
+    let pid_file = match write_pid(&daemon, &mut log) {
+        Ok(pid_file) => pid_file,
+        Err(failed) => return tell(launcher, failed),
+    };
+    let mut host = Host {
+        events,
+        machine: Machine::new(general(&daemon)),
+        processes: BTreeMap::new(),
+        present: BTreeMap::new(),
+        sources: HashMap::new(),
+        sockets: Sockets::default(),
+        outputs: Outputs::new(),
+        listeners: Listeners::new(&daemon),
+        checks: Checks::default(),
+        log,
+        load: Box::new(move || again(&options)),
+        variables: inherited(birth.variables),
+        nofile,
+        null,
+        pid_file,
+        state_file,
+        next: 0,
+        state: State::default(),
+        daemon,
+    };
+    host.events.reap_orphans(true);
+    let pid = Pid::own();
+    host.line(Level::Info, format!("supervisord started with pid {pid}"));
+    host.begin(groups, &stopped);
+    if let Some(launcher) = launcher {
+        Launcher::report(launcher, 0, "");
+    }
+    forget_the_start();
+    Ok(host.live())
+}
+
+impl Host {
+    /// One life after the other, until one is the last.
+    fn live(mut self) -> u8 {
+        loop {
+            match self.serve() {
+                After::Leave(code) => {
+                    self.finish();
+                    return code;
+                }
+                After::Again => self.again(),
+            }
+        }
+    }
+
+    /// The same supervisor with the configuration as it is now.
+    fn again(&mut self) {
+        self.processes.clear();
+        self.present.clear();
+        self.sockets.close();
+        self.checks = Checks::default();
+        let groups = match (self.load)() {
+            Ok(config) => {
+                let Config { daemon, groups, notes, .. } = config;
+                tell_notes(&mut self.log, &notes);
+                self.log.configure(MainLogOptions::of(&daemon));
+                self.daemon = daemon;
+                groups
+            }
+            Err(text) => {
+                // Nothing runs and nothing can be run: that is for somebody to see at once.
+                self.line(Level::Critical, format!("cannot read the configuration: {text}"));
+                self.state.finished = Some(After::Leave(USAGE));
+                Vec::new()
+            }
+        };
+        self.listeners = Listeners::new(&self.daemon);
+        self.machine = Machine::new(general(&self.daemon));
+        let pid = Pid::own();
+        self.line(Level::Info, format!("supervisord started with pid {pid}"));
+        self.begin(groups, &BTreeSet::new());
+    }
+
+    /// Everything has stopped: files go, logs are written out.
+    fn finish(&mut self) {
+        self.bury();
+        self.sockets.close();
+        self.drain_outputs();
+        if let Some(pid_file) = self.pid_file.take() {
+            pid_file.remove();
+        }
+        self.log.flush();
+    }
+
+    /// Adds all programs and starts those that start by themselves.
+    fn begin(
+        &mut self,
+        groups: Vec<crate::supervise::config::model::Group>,
+        stopped: &BTreeSet<String>,
+    ) {
+        self.apply(groups);
+        self.hold(stopped);
+        self.feed(Input::Begin);
+    }
+}
+
+/// Reads the configuration as it is now.
+fn again(options: &Options) -> Result<Config, String> {
+    let file = options.file.as_deref().ok_or("no file is named")?;
+    format::read(file, options.format, &options.overrides, &World::of_this_process()?)
+}
+
+/// Becomes the user of `[supervisord]`; what the log says of it.
+fn drop_privileges(daemon: &Daemon) -> Result<Option<String>, String> {
+    let own = rustix::process::getuid();
+    let Some(uid) = daemon.user else { return Ok(None) };
+    if uid == own.as_raw() {
+        return Ok(None);
+    }
+    if !own.is_root() {
+        return Err("Can't drop privilege as nonroot user".to_owned());
+    }
+    let user = Credentials::lookup(Some(&uid.to_string()), None);
+    let user = user.map_err(|error| error.to_string())?;
+    settle(&Setup::new().credentials(user)).map_err(|error| error.to_string())?;
+    Ok(Some(format!("Set uid to user {uid} succeeded")))
+}
+
+/// Makes as many files and processes possible as the file asks for, and more files for ourselves;
+/// what programs get.
+fn raise_limits(daemon: &Daemon) -> Result<Limit, String> {
+    let wanted = [
+        (rustix::process::Resource::Nofile, daemon.minfds, "minfds", "file descriptors", "open"),
+        (rustix::process::Resource::Nproc, daemon.minprocs, "minprocs", "processes", "start"),
+    ];
+    for (resource, least, key, what, verb) in wanted {
+        let least = u64::try_from(least).unwrap_or(0);
+        let limit = getrlimit(resource);
+        if limit.current.is_none_or(|soft| soft >= least) {
+            continue;
+        }
+        let maximum = limit.maximum.map(|hard| hard.max(least));
+        if let Err(error) = setrlimit(resource, Rlimit { current: Some(least), maximum }) {
+            let most = limit.maximum.unwrap_or(u64::MAX);
+            return Err(format!(
+                "the minimum number of {what} required to run this process is {least} as per the \
+                 \"{key}\" command-line argument or config file setting, and the current \
+                 environment will only allow you to {verb} {most} ({error}): raise the limit or \
+                 lower {key}"
+            ));
+        }
+    }
+    let programs = Limit::of(Resource::OpenFiles);
+    // Ten thousand programs need many descriptors here; that it may fail is no reason not to start.
+    let _ = Limit::raise_open_files();
+    Ok(programs)
+}
+
+/// What is to be done after the last fork and before the first program.
+fn settle_in(daemon: &Daemon, daemonized: bool) -> Result<(EventLoop, File), Failed> {
+    if let Some(directory) = &daemon.directory {
+        let changed = std::env::set_current_dir(directory);
+        changed.map_err(|error| Failed::io(format!("can't chdir into '{directory}'"), &error))?;
+    }
+    if let Ok(mask) = u32::try_from(daemon.umask) {
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask & 0o777));
+    }
+    // Not before the forks of a daemon: a handler belongs to one process.
+    let signals = catch_signals(&OWN_SIGNALS)?;
+    let events = EventLoop::new(signals).map_err(|error| Failed::io("no event loop", &error))?;
+    let null = File::options().read(true).write(true).open("/dev/null");
+    let null = null.map_err(|error| Failed::io("cannot open /dev/null", &error))?;
+    if daemonized {
+        leave_stdin()?;
+        let quiet =
+            rustix::stdio::dup2_stdout(&null).and_then(|()| rustix::stdio::dup2_stderr(&null));
+        quiet.map_err(|error| Failed::io("cannot leave the terminal", &error.into()))?;
+    }
+    if let Err(error) = become_subreaper() {
+        complain(&[format!("orphans of programs cannot be reaped: {error}")]);
+    }
+    if !daemon.nocleanup {
+        let _ = auto_names::clean(Path::new(&daemon.childlogdir), &daemon.identifier);
+    }
+    Ok((events, null))
+}
+
+/// The first lines of the log, as supervisord has them.
+fn preamble(log: &mut MainLog, daemon: &Daemon, dropped: Option<&str>, notes: &[Note]) {
+    if let Some(text) = dropped {
+        log.log(Level::Info, &text);
+    } else if rustix::process::getuid().is_root() && daemon.user.is_none() && !is_init() {
+        log.log(
+            Level::Critical,
+            &"Supervisor is running as root.  Privileges were not dropped because no user is \
+             specified in the config file.  If you intend to run as root, you can set user=root in \
+             the config file to avoid this message.",
+        );
+    }
+    tell_notes(log, notes);
+}
+
+/// What was noticed in the configuration.
+pub(super) fn tell_notes(log: &mut MainLog, notes: &[Note]) {
+    for note in notes {
+        let level = match note.weight {
+            Weight::Warning | Weight::Advice => Level::Warn,
+            Weight::Info => Level::Info,
+            Weight::Debug => Level::Debug,
+        };
+        log.log(level, &note.text);
+    }
+}
+
+/// The pid file. That it cannot be written is no reason not to run; that another supervisor holds it
+/// is: everything would run twice.
+fn write_pid(daemon: &Daemon, log: &mut MainLog) -> Result<Option<PidFile>, Failed> {
+    let path = Path::new(&daemon.pidfile);
+    if path == Path::new("/dev/null") {
+        return Ok(None);
+    }
+    let written = PidFile::lock(path).and_then(|mut file| file.write(Pid::own()).map(|()| file));
+    match written {
+        Ok(file) => Ok(Some(file)),
+        Err(failed) if failed.code() == HELD => Err(Failed::new(failed.to_string(), USAGE)),
+        Err(failed) => {
+            log.log(
+                Level::Critical,
+                &format!("could not write pidfile {}: {failed}", daemon.pidfile),
+            );
+            Ok(None)
+        }
+    }
+}
+
+/// What [`PidFile::lock`] fails with when somebody else has it.
+const HELD: u8 = 11;
