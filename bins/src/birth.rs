@@ -59,7 +59,8 @@ pub(crate) fn catch_signals(own: &[Signal]) -> Result<Signals, Failed> {
     let signals = Policy::new()
         .catch(own)
         .catch(&[Signal::CHLD])
-        .ignore(&[Signal::PIPE])
+        // A file-size limit is an error of write(2), not a reason to die.
+        .ignore(&[Signal::PIPE, Signal::XFSZ])
         .interrupt_syscalls(true)
         .install()
         .map_err(|error| Failed::new(error.to_string(), 255))?;

@@ -1,6 +1,7 @@
 //! `depends_on=`: what the words mean, whom they name, and that nobody waits for itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::model::{Dependency, Group, Until};
 
@@ -62,7 +63,7 @@ pub(super) fn resolve(
                 })?;
                 resolved.extend(found.into_iter().map(|name| Dependency { name, until: *until }));
             }
-            process.extra.depends_on = resolved;
+            Rc::make_mut(&mut process.extra).depends_on = resolved;
         }
     }
     refuse_cycles(groups, origins)

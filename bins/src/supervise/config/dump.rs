@@ -169,6 +169,8 @@ fn new_keys(members: &mut Members, extra: &Extra) {
     }
     members.flag("kill_orphans", extra.kill_orphans);
     members.list("environment_file", &extra.environment_files, |file| file.into());
+    members.given("backoff_min", extra.backoff_min);
+    members.given("backoff_min", extra.backoff_min);
     members.given("backoff_max", extra.backoff_max);
     members.given("restart_pause", Some(extra.restart_pause).filter(|pause| !pause.is_zero()));
     members.given("reloadsignal", extra.reloadsignal.map(Signal::as_raw));

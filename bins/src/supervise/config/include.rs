@@ -60,7 +60,12 @@ fn one(
             return Ok(());
         }
     };
-    document.merge(Document::parse(&text_of(bytes, &file)?, &file)?);
+    let included = Document::parse(&text_of(bytes, &file)?, &file)?;
+    if let Some(nested) = included.section("include") {
+        let place = &nested.place;
+        note(Weight::Advice, format!("[include] of an included file is not followed ({place})"));
+    }
+    document.merge(included);
     document.expand_here(&normalize(directory_of(&file), world));
     Ok(())
 }

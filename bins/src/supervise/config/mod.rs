@@ -18,13 +18,19 @@ mod keys;
 mod limits;
 mod listener;
 pub mod load;
+#[cfg(test)]
+mod meanings;
 pub mod model;
+#[cfg(test)]
+mod new_keys;
 mod output;
 mod paths;
 pub mod perl;
 mod program;
 pub(crate) mod python;
 mod reader;
+#[cfg(test)]
+mod refusals;
 mod server;
 mod socket;
 mod suggest;

@@ -2,6 +2,7 @@
 
 mod extra;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 pub use extra::{Dependency, Extra, Health, Type, Until};
@@ -283,7 +284,7 @@ pub struct Process {
     /// Its own SUPERVISOR_SERVER_URL.
     pub serverurl: Option<String>,
     /// What supervisord does not know.
-    pub extra: Extra,
+    pub extra: Rc<Extra>,
 }
 
 /// Whether a program that exited is started again.
@@ -330,7 +331,6 @@ pub enum LogFile {
     /// `syslog`, the old way of saying `stdout_syslog=true`; a supervisord.conf becomes `None` with
     /// `syslog` set.
     Syslog,
-    /// As written, with `~` expanded; relative to where the supervisor was started. Empty is as
-    /// `None`, as in supervisord.
+    /// As written, with `~` expanded. Empty is as `None`, as in supervisord.
     Path(String),
 }

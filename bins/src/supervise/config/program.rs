@@ -1,5 +1,7 @@
 //! `[program:x]`, and what it has in common with `[fcgi-program:x]` and `[eventlistener:x]`.
 
+use std::rc::Rc;
+
 use super::around::{self, Surroundings};
 use super::environment;
 use super::expand::expand;
@@ -171,7 +173,7 @@ impl<'a> Shared<'a> {
             notes.push(Note { weight: Weight::Advice, text });
         }
         let name = expand(&self.process_name, &reader.names, "process_name")?;
-        let extra = extra::read(reader, home.place, around.world, notes)?;
+        let extra = Rc::new(extra::read(reader, home.place, around.world, notes)?);
         Ok(Process {
             name,
             command,

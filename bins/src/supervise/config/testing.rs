@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::load::{World, load};
-use super::model::{Config, Note, Weight};
+use super::model::{Config, Note, Process, Weight};
 use crate::supervise::args::Overrides;
 
 /// A directory that is gone with the test.
@@ -80,4 +80,20 @@ pub(super) fn program(lines: &str) -> String {
     format!(
         "[supervisord]\nlogfile=/dev/null\npidfile=/tmp/x.pid\n[program:p]\ncommand=/bin/cat\n{lines}\n"
     )
+}
+
+/// A configuration whose `[supervisord]` goes on with these lines.
+pub(super) const BASE: &str = "[supervisord]\nlogfile=/dev/null\npidfile=/tmp/x.pid\n";
+
+/// Reads [`BASE`] and what follows it, which must be right.
+pub(super) fn read(text: &str) -> (Config, Directory) {
+    let dir = Directory::new();
+    let config = dir.load(&format!("{BASE}{text}\n"), &world());
+    (config.unwrap_or_else(|error| panic!("{text}: {error}")), dir)
+}
+
+/// The first process of [`program`] with these lines.
+pub(super) fn only(lines: &str) -> Process {
+    let config = Directory::new().load(&program(lines), &world());
+    config.unwrap_or_else(|error| panic!("{lines}: {error}")).groups[0].processes[0].clone()
 }

@@ -4,7 +4,7 @@ use std::collections::hash_map::Entry;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use reaper::{Interest, Key, Wakeup};
+use reaper::{Interest, Key, Moment, Wakeup};
 
 use super::streams::Flow;
 use super::{Host, Source};
@@ -80,20 +80,45 @@ impl Host {
                 self.outputs.paused.push((fd, flow));
                 continue;
             }
-            let (id, ended, stream) = (flow.id, flow.ended, flow.stream);
-            let [stdout, stderr] = self.watch_streams(vec![(fd, flow)]);
-            let key = match stream {
-                Stream::Stdout => stdout,
-                Stream::Stderr => stderr,
-            };
-            let Some(key) = key else { continue };
-            if ended {
-                self.finish_flow(key);
-            } else if let Some(run) = self.processes.get_mut(&id).and_then(|p| p.run.as_mut()) {
-                let slot = usize::from(stream == Stream::Stderr);
-                if let Some(slot) = run.streams.get_mut(slot) {
-                    *slot = Some(key);
-                }
+            self.resume(fd, flow);
+        }
+    }
+
+    /// Leaves a pipe alone for a moment.
+    pub(super) fn rest(&mut self, key: Key, flow: Flow, until: Moment) {
+        self.sources.remove(&key);
+        if let Some(fd) = self.events.unwatch(key) {
+            self.outputs.resting.push((until, fd, flow));
+        }
+    }
+
+    /// Reads on from pipes that were left alone: from those whose time it is, or whose programs have
+    /// ended.
+    pub(super) fn wake_rested(&mut self, ended: bool) {
+        let now = self.events.now();
+        for (at, fd, flow) in std::mem::take(&mut self.outputs.resting) {
+            if at <= now || (ended && flow.ended) {
+                self.resume(fd, flow);
+            } else {
+                self.outputs.resting.push((at, fd, flow));
+            }
+        }
+    }
+
+    fn resume(&mut self, fd: OwnedFd, flow: Flow) {
+        let (id, ended, stream) = (flow.id, flow.ended, flow.stream);
+        let [stdout, stderr] = self.watch_streams(vec![(fd, flow)]);
+        let key = match stream {
+            Stream::Stdout => stdout,
+            Stream::Stderr => stderr,
+        };
+        let Some(key) = key else { return };
+        if ended {
+            self.finish_flow(key);
+        } else if let Some(run) = self.processes.get_mut(&id).and_then(|p| p.run.as_mut()) {
+            let slot = usize::from(stream == Stream::Stderr);
+            if let Some(slot) = run.streams.get_mut(slot) {
+                *slot = Some(key);
             }
         }
     }

@@ -120,6 +120,7 @@ impl Host {
 
     pub(super) fn changed(&mut self, transition: &Transition) {
         let id = transition.id;
+        self.state.settled = true;
         match transition.to {
             State::Running => self.begin_checks(id),
             _ => self.end_checks(id),
@@ -130,6 +131,8 @@ impl Host {
 
     pub(super) fn program_exited(&mut self, id: ProcId, exit: Exit) {
         self.drain_streams(id);
+        // Its last words may be READY=1.
+        self.hear_notify(id);
         if let Some(run) = self.processes.get_mut(&id).and_then(Process::end) {
             for key in run.ready.into_iter().chain(run.notify.map(|(key, _)| key)) {
                 self.forget(key);
@@ -146,13 +149,9 @@ impl Host {
     fn gone(&mut self, id: ProcId) {
         self.end_checks(id);
         let Some(process) = self.processes.remove(&id) else { return };
-        let key = (process.spec.group.clone(), process.spec.process.name.clone());
-        if self.present.get(&key).is_some_and(|(present, _)| *present == id) {
-            self.present.remove(&key);
-        }
         self.sockets.keep(self.processes.values().map(|process| &*process.spec));
         self.release_targets(&process);
-        self.group_may_be_gone(&process.spec);
+        self.left_group(&process.spec.group);
     }
 
     /// Stops watching a descriptor, and closes it.

@@ -27,10 +27,17 @@ impl Listeners {
     }
 }
 
+/// A pool of a configuration: its name, its wish, and its processes in the order in which they are
+/// offered events.
+pub(super) type Wanted = (String, Subscription, Vec<String>);
+
 /// The pools of a configuration.
-pub(super) fn pools(groups: &[Group]) -> Vec<(String, Subscription)> {
+pub(super) fn pools(groups: &[Group]) -> Vec<Wanted> {
     let pool = |group: &Group| match &group.kind {
-        GroupKind::Listener(wish) => Some((group.name.clone(), wish.clone())),
+        GroupKind::Listener(wish) => {
+            let names = group.processes.iter().map(|process| process.name.clone());
+            Some((group.name.clone(), wish.clone(), names.collect()))
+        }
         GroupKind::Program | GroupKind::Fcgi(_) => None,
     };
     groups.iter().filter_map(pool).collect()
@@ -38,19 +45,20 @@ pub(super) fn pools(groups: &[Group]) -> Vec<(String, Subscription)> {
 
 impl Host {
     /// The pools have these processes and wishes from now on.
-    pub(super) fn subscribe(&mut self, pools: &[(String, Subscription)]) {
+    pub(super) fn subscribe(&mut self, pools: &[Wanted]) {
         if pools.is_empty() {
             return;
         }
         let now = self.events.now();
         let mut actions = Vec::new();
-        for (name, wish) in pools {
-            let first = (Rc::from(name.as_str()), String::new());
-            let members = self.present.range(first..);
-            let members: Vec<(ProcId, &str)> = members
-                .take_while(|((group, _), _)| **group == **name)
-                .map(|((_, process), (id, _))| (*id, process.as_str()))
-                .collect();
+        for (name, wish, processes) in pools {
+            let group: Rc<str> = Rc::from(name.as_str());
+            let member = |process: &String| {
+                let (id, _) = self.present.get(&(Rc::clone(&group), process.clone()))?;
+                Some(*id)
+            };
+            let members: Vec<(ProcId, &str)> =
+                processes.iter().filter_map(|p| Some((member(p)?, p.as_str()))).collect();
             self.listeners.events.set_pool(now, name, wish, &members, &mut actions);
         }
         self.set_ticks();
@@ -86,16 +94,17 @@ impl Host {
     }
 
     pub(super) fn announce_state(&mut self, transition: &Transition) {
-        let kind = Kind::of_state(transition.to);
         let id = transition.id;
-        if self.listeners.events.wanted(kind) {
-            if let Some(spec) = self.processes.get(&id).map(|process| Rc::clone(&process.spec)) {
-                let text = || payload::state(&spec.process.name, &spec.group, transition);
-                self.notify(kind, text);
-            }
-        }
+        // First, so that one which is being stopped is not sent the news of it.
         if self.listeners.events.is_listener(id) {
             self.listener_said(id, Said::State(transition.to));
+        }
+        let kind = Kind::of_state(transition.to);
+        if !self.listeners.events.wanted(kind) {
+            return;
+        }
+        if let Some(spec) = self.processes.get(&id).map(|process| Rc::clone(&process.spec)) {
+            self.notify(kind, || payload::state(&spec.process.name, &spec.group, transition));
         }
     }
 

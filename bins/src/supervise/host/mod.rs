@@ -22,6 +22,7 @@ mod streams;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
+use std::rc::Rc;
 use std::time::Duration;
 
 use reaper::{EventLoop, Exit, Key, Limit, Moment, Wakeup};
@@ -30,9 +31,10 @@ use sigpolicy::Signal;
 use super::config::model::{Config, Daemon, Level};
 use super::logs::{MainLog, SinkId};
 use super::machine::Machine;
-use super::machine::types::{Action, After, Input, ProcId};
+use super::machine::types::{Action, After, Input, Mood, ProcId};
 use crate::control::readable;
 use crate::files::PidFile;
+use crate::footprint::forget_the_start;
 
 use checks::Checks;
 use environment::Variable;
@@ -51,7 +53,10 @@ struct Host {
     machine: Machine,
     daemon: Daemon,
     processes: BTreeMap<ProcId, Process>,
+    /// What is in the configuration.
     present: Present,
+    /// How many programs each group has, with those that are being stopped to be forgotten.
+    members: BTreeMap<Rc<str>, usize>,
     sources: HashMap<Key, Source>,
     sockets: Sockets,
     outputs: Outputs,
@@ -64,6 +69,8 @@ struct Host {
     variables: Vec<Variable>,
     /// The limit of open files that programs get.
     nofile: Limit,
+    /// How many descriptors we may have.
+    descriptors: Option<u64>,
     null: File,
     pid_file: Option<PidFile>,
     state_file: Option<StateFile>,
@@ -76,6 +83,8 @@ struct Host {
 struct State {
     inputs: VecDeque<Input>,
     settling: bool,
+    /// A program has changed its state: the code for that has done its work.
+    settled: bool,
     /// What is watched while the main log is full.
     log_full: Vec<Key>,
     told: Vec<String>,
@@ -113,6 +122,9 @@ impl Host {
             }
             self.await_log();
             let deadline = self.deadline();
+            if deadline.is_none() && std::mem::take(&mut self.state.settled) {
+                forget_the_start();
+            }
             if let Err(error) = self.events.wait(deadline, &mut wakeups) {
                 self.warn_once(format!("waiting failed, going on: {error}"));
                 // Whatever the kernel lacks, asking at full speed will not bring it back.
@@ -139,6 +151,7 @@ impl Host {
                 self.check_health();
                 self.tick();
                 self.retry_sinks();
+                self.wake_rested(false);
             }
             Wakeup::Readable(key) => match self.sources.get(&key).copied() {
                 Some(Source::Stream) => self.hear_stream(key),
@@ -169,6 +182,10 @@ impl Host {
             Signal::TERM | Signal::INT | Signal::QUIT => {
                 self.line(Level::Warn, format!("received SIG{signal} indicating exit request"));
                 self.feed(Input::Shutdown(After::Leave(0)));
+            }
+            Signal::HUP if self.machine.mood() == Mood::ShuttingDown => {
+                let what = "indicating restart request (shutdown in progress)";
+                self.line(Level::Warn, format!("ignored SIG{signal} {what}"));
             }
             Signal::HUP => self.reload(),
             Signal::USR2 => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sigpolicy::Signal;
 
-use crate::supervise::config::model::{Daemon, Group, Kind, Process, Type};
+use crate::supervise::config::model::{Daemon, Extra, Group, Kind, Process, Type};
 use crate::supervise::machine::types::{Change, General, Policy, ProcId};
 
 /// One process with all that is needed to start it.
@@ -30,6 +30,8 @@ pub(super) struct Difference {
     pub(super) changes: Vec<Change>,
     /// The processes that are new or have new keys, by their new number.
     pub(super) specs: Vec<(ProcId, Rc<Spec>)>,
+    /// Names that are no longer in the configuration.
+    pub(super) gone: Vec<(Rc<str>, String)>,
     pub(super) added: Vec<String>,
     pub(super) changed: Vec<String>,
     pub(super) removed: Vec<String>,
@@ -38,10 +40,19 @@ pub(super) struct Difference {
 /// All processes of a configuration, which is used up: ten thousand of them are kept once.
 fn specs(daemon: &Daemon, groups: Vec<Group>) -> impl Iterator<Item = Rc<Spec>> {
     let environment: Rc<[(String, String)]> = daemon.environment.clone().into();
+    let mut shared = Rc::new(Extra::default());
     groups.into_iter().flat_map(move |group| {
-        let Group { name, priority, kind, processes } = group;
+        let Group { name, priority, kind, mut processes } = group;
         let (name, kind) = (Rc::<str>::from(name), Rc::new(kind));
         let environment = Rc::clone(&environment);
+        // Most programs have the same of it as the one before.
+        for process in &mut processes {
+            if process.extra == shared {
+                process.extra = Rc::clone(&shared);
+            } else {
+                shared = Rc::clone(&process.extra);
+            }
+        }
         processes.into_iter().map(move |process| {
             Rc::new(Spec {
                 group: Rc::clone(&name),
@@ -97,8 +108,10 @@ pub(super) fn difference(
             }
         }
     }
-    for ((group, _), (id, _)) in left {
+    for (key, (id, _)) in left {
         difference.changes.push(Change::Remove(*id));
+        difference.gone.push(key.clone());
+        let (group, _) = key;
         if after.contains(&**group) {
             difference.changed.push(group.to_string());
         } else {
@@ -140,6 +153,7 @@ pub(super) fn policy(spec: &Spec) -> Policy {
         announces: extra.kind == Type::Notify || extra.ready_fd.is_some(),
         ready_timeout: extra.ready_timeout,
         watchdog: extra.watchdog,
+        backoff_min: extra.backoff_min,
         backoff_max: extra.backoff_max,
         restart_pause: extra.restart_pause,
         essential: extra.essential,

@@ -20,7 +20,7 @@ pub(super) struct Process {
     /// When it was last started and when it last ended, for people.
     pub(super) started: Option<SystemTime>,
     pub(super) ended: Option<SystemTime>,
-    targets: [Targets; 2],
+    targets: Option<Box<[Targets; 2]>>,
 }
 
 /// A program that runs.
@@ -37,7 +37,7 @@ pub(super) struct Run {
 
 impl Process {
     pub(super) fn new(spec: Rc<Spec>) -> Self {
-        Self { spec, run: None, started: None, ended: None, targets: Default::default() }
+        Self { spec, run: None, started: None, ended: None, targets: None }
     }
 
     pub(super) fn begin(&mut self, run: Run) {
@@ -45,19 +45,20 @@ impl Process {
         self.run = Some(run);
     }
 
-    pub(super) fn targets(&self, stream: Stream) -> &Targets {
-        let [stdout, stderr] = &self.targets;
-        match stream {
+    /// Where a stream goes, once that has been opened.
+    pub(super) fn targets(&self, stream: Stream) -> Option<&Targets> {
+        let [stdout, stderr] = &**self.targets.as_ref()?;
+        Some(match stream {
             Stream::Stdout => stdout,
             Stream::Stderr => stderr,
-        }
+        })
     }
 
-    pub(super) fn targets_mut(&mut self, stream: Stream) -> &mut Targets {
-        let [stdout, stderr] = &mut self.targets;
+    pub(super) fn set_targets(&mut self, stream: Stream, targets: Targets) {
+        let [stdout, stderr] = &mut **self.targets.get_or_insert_default();
         match stream {
-            Stream::Stdout => stdout,
-            Stream::Stderr => stderr,
+            Stream::Stdout => *stdout = targets,
+            Stream::Stderr => *stderr = targets,
         }
     }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::Host;
 use super::listeners::pools;
-use super::plan::{Spec, difference, general};
+use super::plan::{difference, general};
 use super::process::Process;
 use super::start::tell_notes;
 use crate::supervise::config::model::{Config, Daemon, Group, Level};
@@ -44,8 +44,13 @@ impl Host {
     pub(super) fn apply(&mut self, groups: Vec<Group>) {
         let pools = pools(&groups);
         let difference = difference(&self.present, &self.daemon, groups, &mut self.next);
+        for key in &difference.gone {
+            self.present.remove(key);
+        }
         for (id, spec) in difference.specs {
             let key = (Rc::clone(&spec.group), spec.process.name.clone());
+            let members = self.members.entry(Rc::clone(&spec.group)).or_default();
+            *members = members.saturating_add(1);
             self.present.insert(key, (id, Rc::clone(&spec)));
             self.processes.insert(id, Process::new(spec));
         }
@@ -69,12 +74,13 @@ impl Host {
         }
     }
 
-    /// The last program of a group that is no longer in the configuration has gone.
-    pub(super) fn group_may_be_gone(&mut self, spec: &Spec) {
-        let first = (Rc::clone(&spec.group), String::new());
-        let next = self.present.range(first..).next();
-        if next.is_none_or(|((group, _), _)| *group != spec.group) {
-            self.group_removed(&spec.group);
+    /// One program of a group has gone; with the last one goes the group.
+    pub(super) fn left_group(&mut self, group: &Rc<str>) {
+        let Some(members) = self.members.get_mut(group) else { return };
+        *members = members.saturating_sub(1);
+        if *members == 0 {
+            self.members.remove(group);
+            self.group_removed(group);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -11,7 +11,7 @@ use fdpass::FdPlan;
 use fdpass::notify::Receiver;
 use fdpass::wire::{LISTEN_FDS_START, encode_server_starter};
 use reaper::{Child, Credentials, Image, Interest, Pid, Setup, SpawnError, Stage, spawn};
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
@@ -25,6 +25,11 @@ use super::streams::Streams;
 use super::{Host, Source};
 use crate::supervise::config::model::{Kind, Type};
 use crate::supervise::machine::types::{Input, ProcId};
+
+/// Descriptors that a program usually costs: its pidfd, and its standard streams.
+const EACH: u64 = 4;
+/// Descriptors for everything else.
+const RESERVE: u64 = 512;
 
 /// The child's ends of everything, open until the spawn.
 #[derive(Default)]
@@ -62,7 +67,8 @@ impl Host {
             Some(socket) => Some((socket, self.sockets.open(socket)?)),
         };
         let (streams, [child_out, child_err]) = self.open_streams(id, &spec).map_err(pipes)?;
-        let (mut ends, parent_stdin, parent_ready) = ends(&spec).map_err(pipes)?;
+        let thrifty = self.is_short_of_descriptors();
+        let (mut ends, parent_stdin, parent_ready) = ends(&spec, thrifty).map_err(pipes)?;
         if let Some(receiver) = &ends.notify {
             variables.push(("NOTIFY_SOCKET".into(), receiver.address().into()));
             if let Some(watchdog) = spec.process.extra.watchdog {
@@ -200,6 +206,13 @@ impl Host {
         }
     }
 
+    /// With thousands of programs each of them may cost one descriptor only.
+    fn is_short_of_descriptors(&self) -> bool {
+        let children = u64::try_from(self.events.children()).unwrap_or(u64::MAX);
+        let wanted = children.saturating_mul(EACH).saturating_add(RESERVE);
+        self.descriptors.is_some_and(|most| most < wanted)
+    }
+
     /// The kernel's badness of a process can be set only from outside: while parent and child share
     /// their memory a write in the child would reach both.
     fn adjust_oom(&mut self, spec: &Spec, pid: Pid) {
@@ -230,16 +243,20 @@ fn credentials(spec: &Spec) -> Result<Option<Credentials>, String> {
 }
 
 /// The child's ends, and ours of stdin and readiness.
-fn ends(spec: &Spec) -> io::Result<(Ends, Option<OwnedFd>, Option<OwnedFd>)> {
+fn ends(spec: &Spec, thrifty: bool) -> io::Result<(Ends, Option<OwnedFd>, Option<OwnedFd>)> {
     let extra = &spec.process.extra;
     let mut ends = Ends::default();
     let (mut stdin, mut ready) = (None, None);
     if !matches!(&*spec.kind, Kind::Fcgi(_)) {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-        let flags = fcntl_getfl(&write)?;
-        fcntl_setfl(&write, flags | OFlags::NONBLOCK)?;
-        ends.stdin = Some(read);
-        stdin = Some(write);
+        if thrifty && !matches!(&*spec.kind, Kind::Listener(_)) {
+            ends.stdin = Some(both_ends(&read)?);
+        } else {
+            let flags = fcntl_getfl(&write)?;
+            fcntl_setfl(&write, flags | OFlags::NONBLOCK)?;
+            ends.stdin = Some(read);
+            stdin = Some(write);
+        }
     }
     if extra.ready_fd.is_some() {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
@@ -252,6 +269,13 @@ fn ends(spec: &Spec) -> io::Result<(Ends, Option<OwnedFd>, Option<OwnedFd>)> {
         ends.notify = Some(Receiver::bind()?);
     }
     Ok((ends, stdin, ready))
+}
+
+/// A pipe that its reader keeps open for writing, too: as silent as one of which we had the other
+/// end, which then costs us no descriptor.
+fn both_ends(read: &OwnedFd) -> io::Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", read.as_raw_fd());
+    Ok(rustix::fs::open(path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 /// How a hot program finds its socket: by systemd's and Server::Starter's variables.

@@ -19,7 +19,7 @@ use super::{Host, OWN_SIGNALS, State};
 use crate::birth::{Birth, catch_signals};
 use crate::daemonize::{Launcher, Place, background, leave_stdin, tell};
 use crate::files::{Failed, PidFile};
-use crate::footprint::forget_the_start;
+use crate::footprint::forget_what_is_free;
 use crate::report::complain;
 use crate::supervise::args::Options;
 use crate::supervise::config::format;
@@ -40,11 +40,13 @@ const USAGE: u8 = 2;
 /// # Errors
 /// Whatever keeps the supervisor from starting; no program runs then.
 pub fn run(options: Options, config: Config, birth: Birth) -> Result<u8, Failed> {
+    let usage = |text: String| Failed::new(format!("Error: {text}"), USAGE);
     let state = options.state.clone();
+    // Relative paths count from where we were started, also after `directory=`.
+    let world = World::of_this_process().map_err(usage)?;
     let Config { mut daemon, groups, notes, .. } = config;
     // PID 1 has nobody to leave its programs to.
     daemon.nodaemon |= is_init();
-    let usage = |text: String| Failed::new(format!("Error: {text}"), USAGE);
     let dropped = drop_privileges(&daemon).map_err(usage)?;
     let nofile = raise_limits(&daemon).map_err(usage)?;
     let (state_file, stopped) = match state.as_deref().map(StateFile::open).transpose() {
@@ -71,15 +73,17 @@ pub fn run(options: Options, config: Config, birth: Birth) -> Result<u8, Failed>
         machine: Machine::new(general(&daemon)),
         processes: BTreeMap::new(),
         present: BTreeMap::new(),
+        members: BTreeMap::new(),
         sources: HashMap::new(),
         sockets: Sockets::default(),
         outputs: Outputs::new(),
         listeners: Listeners::new(&daemon),
         checks: Checks::default(),
         log,
-        load: Box::new(move || again(&options)),
+        load: Box::new(move || again(&options, &world)),
         variables: inherited(birth.variables),
         nofile,
+        descriptors: Limit::of(Resource::OpenFiles).soft,
         null,
         pid_file,
         state_file,
@@ -94,7 +98,7 @@ pub fn run(options: Options, config: Config, birth: Birth) -> Result<u8, Failed>
     if let Some(launcher) = launcher {
         Launcher::report(launcher, 0, "");
     }
-    forget_the_start();
+    forget_what_is_free();
     Ok(host.live())
 }
 
@@ -116,6 +120,7 @@ impl Host {
     fn again(&mut self) {
         self.processes.clear();
         self.present.clear();
+        self.members.clear();
         self.sockets.close();
         self.checks = Checks::default();
         let groups = match (self.load)() {
@@ -164,9 +169,9 @@ impl Host {
 }
 
 /// Reads the configuration as it is now.
-fn again(options: &Options) -> Result<Config, String> {
+fn again(options: &Options, world: &World) -> Result<Config, String> {
     let file = options.file.as_deref().ok_or("no file is named")?;
-    format::read(file, options.format, &options.overrides, &World::of_this_process()?)
+    format::read(file, options.format, &options.overrides, world)
 }
 
 /// Becomes the user of `[supervisord]`; what the log says of it.
@@ -267,7 +272,10 @@ pub(super) fn tell_notes(log: &mut MainLog, notes: &[Note]) {
             Weight::Info => Level::Info,
             Weight::Debug => Level::Debug,
         };
-        log.log(level, &note.text);
+        // Names and values may hold anything, and a line is a line.
+        let text: String =
+            note.text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        log.log(level, &text);
     }
 }
 
@@ -275,7 +283,7 @@ pub(super) fn tell_notes(log: &mut MainLog, notes: &[Note]) {
 /// is: everything would run twice.
 fn write_pid(daemon: &Daemon, log: &mut MainLog) -> Result<Option<PidFile>, Failed> {
     let path = Path::new(&daemon.pidfile);
-    if path == Path::new("/dev/null") {
+    if daemon.pidfile.is_empty() || path == Path::new("/dev/null") {
         return Ok(None);
     }
     let written = PidFile::lock(path).and_then(|mut file| file.write(Pid::own()).map(|()| file));

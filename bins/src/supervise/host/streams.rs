@@ -16,10 +16,16 @@ use super::process::Process;
 use super::{Host, Source};
 use crate::supervise::config::model::{Daemon, Kind, Level, LogFile, Output};
 use crate::supervise::events::{Said, Stream};
+use crate::supervise::logs::mainlog::output as output_line;
 use crate::supervise::logs::{
-    Channel, ChannelOptions, Piece, READ, SinkId, SinkTarget, Sinks, Trouble, Written, auto_names,
+    Channel, ChannelOptions, Pace, Piece, READ, SinkId, SinkTarget, Sinks, Trouble, Written,
+    auto_names, pace,
 };
 use crate::supervise::machine::types::ProcId;
+
+/// What the largest pipe holds: who writes more after the program's end is another process, which
+/// could do so for ever.
+const LARGEST_PIPE: usize = 1 << 20;
 
 /// All that programs write, on its way.
 pub(super) struct Outputs {
@@ -27,6 +33,8 @@ pub(super) struct Outputs {
     pub(super) flows: HashMap<Key, Flow>,
     /// Pipes that are left alone while the log that they go to takes no more.
     pub(super) paused: Vec<(OwnedFd, Flow)>,
+    /// Pipes that are left alone until then, because little comes at a time.
+    pub(super) resting: Vec<(Moment, OwnedFd, Flow)>,
     /// What is watched until a log takes more.
     pub(super) waiting: HashMap<SinkId, Key>,
     /// When to try logs again that nothing tells about.
@@ -39,6 +47,7 @@ pub(super) struct Flow {
     pub(super) id: ProcId,
     pub(super) stream: Stream,
     channel: Channel,
+    pace: Pace,
     pub(super) file: Option<SinkId>,
     pub(super) syslog: Option<SinkId>,
     listener: bool,
@@ -64,6 +73,7 @@ impl Outputs {
             sinks: Sinks::new(),
             flows: HashMap::new(),
             paused: Vec::new(),
+            resting: Vec::new(),
             waiting: HashMap::new(),
             retry_at: None,
             buffer: Vec::new(),
@@ -71,7 +81,7 @@ impl Outputs {
     }
 
     pub(super) fn deadline(&self) -> Option<Moment> {
-        self.retry_at
+        self.resting.iter().map(|(at, ..)| *at).chain(self.retry_at).min()
     }
 }
 
@@ -120,6 +130,7 @@ impl Host {
                 id,
                 stream,
                 channel: Channel::new(&options),
+                pace: Pace::default(),
                 file: targets.file,
                 syslog: targets.syslog,
                 listener,
@@ -133,7 +144,9 @@ impl Host {
 
     /// The logs of a stream: opened for the first run, and looked after for each further one.
     fn targets(&mut self, id: ProcId, spec: &Spec, stream: Stream) -> io::Result<Targets> {
-        let known = self.processes.get(&id).map(|p| p.targets(stream).clone()).unwrap_or_default();
+        let process = self.processes.get(&id);
+        let known = process.and_then(|process| process.targets(stream)).cloned();
+        let known = known.unwrap_or_default();
         if let Some(file) = known.file {
             let trouble = self.outputs.sinks.get_mut(file).and_then(|sink| sink.renew());
             self.troubles(trouble);
@@ -165,8 +178,9 @@ impl Host {
             targets.syslog = Some(syslog);
             self.troubles(trouble);
         }
-        if let Some(process) = self.processes.get_mut(&id) {
-            *process.targets_mut(stream) = targets.clone();
+        let somewhere = targets.file.is_some() || targets.syslog.is_some();
+        if let Some(process) = self.processes.get_mut(&id).filter(|_| somewhere) {
+            process.set_targets(stream, targets.clone());
         }
         Ok(targets)
     }
@@ -200,12 +214,26 @@ impl Host {
     pub(super) fn hear_stream(&mut self, key: Key) {
         let Some(mut flow) = self.outputs.flows.remove(&key) else { return };
         match self.move_some(key, &mut flow) {
-            Moved::Some | Moved::Nothing => drop(self.outputs.flows.insert(key, flow)),
+            Moved::Some(bytes) => self.moved(key, flow, bytes),
+            Moved::Nothing => drop(self.outputs.flows.insert(key, flow)),
             Moved::Blocked => self.pause(key, flow),
             Moved::End => {
                 self.forget(key);
                 self.end_flow(flow);
             }
+        }
+    }
+
+    /// A stream that says little but often is left alone for a moment.
+    fn moved(&mut self, key: Key, mut flow: Flow, bytes: usize) {
+        let now = self.events.now();
+        let next = flow.pace.read(now, bytes);
+        if let (Some(size), Some(fd)) = (next.pipe, self.events.fd(key)) {
+            pace::resize(fd, size);
+        }
+        match next.rest {
+            Some(rest) => self.rest(key, flow, now.saturating_add(rest)),
+            None => drop(self.outputs.flows.insert(key, flow)),
         }
     }
 
@@ -220,24 +248,25 @@ impl Host {
             }
             self.finish_flow(key);
         }
-        for (_, flow) in self.outputs.paused.iter_mut().filter(|(_, flow)| flow.id == id) {
-            flow.ended = true;
-        }
+        let flows = self.outputs.paused.iter_mut().map(|(_, flow)| flow);
+        let flows = flows.chain(self.outputs.resting.iter_mut().map(|(_, _, flow)| flow));
+        flows.filter(|flow| flow.id == id).for_each(|flow| flow.ended = true);
+        self.wake_rested(true);
     }
 
     /// The rest of what a program wrote that has gone.
     pub(super) fn finish_flow(&mut self, key: Key) {
         let Some(mut flow) = self.outputs.flows.remove(&key) else { return };
-        loop {
+        let mut left = LARGEST_PIPE;
+        while left > 0 {
             match self.move_some(key, &mut flow) {
-                Moved::Some => {}
+                Moved::Some(bytes) => left = left.saturating_sub(bytes),
                 Moved::Blocked => return self.pause(key, flow),
-                Moved::Nothing | Moved::End => {
-                    self.forget(key);
-                    return self.end_flow(flow);
-                }
+                Moved::Nothing | Moved::End => break,
             }
         }
+        self.forget(key);
+        self.end_flow(flow);
     }
 
     /// Moves a bounded amount from a pipe on.
@@ -254,7 +283,7 @@ impl Host {
             return match pumped {
                 _ if pumped.written.blocked => Moved::Blocked,
                 _ if pumped.end => Moved::End,
-                _ if pumped.bytes > 0 => Moved::Some,
+                _ if pumped.bytes > 0 => Moved::Some(pumped.bytes),
                 _ => Moved::Nothing,
             };
         }
@@ -264,7 +293,7 @@ impl Host {
             Ok(0) | Err(_) => Moved::End,
             Ok(count) => {
                 let bytes = buffer.get(..count).unwrap_or_default();
-                if self.take(flow, bytes) { Moved::Blocked } else { Moved::Some }
+                if self.take(flow, bytes) { Moved::Blocked } else { Moved::Some(count) }
             }
         };
         self.outputs.buffer = buffer;
@@ -296,9 +325,8 @@ impl Host {
                 Piece::Copy(bytes) => {
                     self.announce_log(flow.id, flow.stream, &bytes);
                     if self.log.wants(Level::Debug) {
-                        let (name, stream) = (self.name(flow.id), flow.stream.name());
-                        let text = String::from_utf8_lossy(&bytes);
-                        self.line(Level::Debug, format!("'{name}' {stream} output:\n{text}"));
+                        let text = output_line(&self.name(flow.id), flow.stream.name(), &bytes);
+                        self.line(Level::Debug, text);
                     }
                 }
                 Piece::Captured(bytes) => self.announce_message(flow.id, flow.stream, &bytes),
@@ -329,6 +357,7 @@ impl Host {
     /// A program is no longer there to write.
     pub(super) fn release_targets(&mut self, process: &Process) {
         for targets in [Stream::Stdout, Stream::Stderr].map(|stream| process.targets(stream)) {
+            let Some(targets) = targets else { continue };
             for id in [targets.file, targets.syslog].into_iter().flatten() {
                 let troubles = self.outputs.sinks.close(id);
                 self.troubles(troubles);
@@ -346,8 +375,8 @@ impl Host {
 /// What became of a pipe.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 enum Moved {
-    /// Something was moved; there may be more.
-    Some,
+    /// So many bytes; there may be more.
+    Some(usize),
     /// It was empty.
     Nothing,
     /// The log takes no more.

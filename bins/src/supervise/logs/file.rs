@@ -19,6 +19,21 @@ use crate::supervise::config::model::Level;
 
 /// The most that one splice(2) moves: what the largest pipe of an ordinary user holds.
 const MOST: u64 = 1 << 20;
+/// The mode of a new file, less the umask.
+const PUBLIC: u32 = 0o666;
+
+/// What is known of the file with the name.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Named {
+    /// It is the open one.
+    Open,
+    /// Another should be open by now; each write tries.
+    Doubted,
+    /// It could not be opened, which has been told; each write tries.
+    Missed,
+    /// It could be opened again, which has not been told.
+    Back,
+}
 
 #[derive(Debug)]
 pub(super) struct LogFile {
@@ -29,22 +44,21 @@ pub(super) struct LogFile {
     backups: u32,
     /// Whether splice(2) has not refused this file.
     splices: bool,
-    /// Another file should be open by now.
-    stale: bool,
+    named: Named,
     /// It could not be rotated and goes on growing until this size before that is tried again.
     overdue: Option<u64>,
 }
 
 impl LogFile {
     pub(super) fn open(path: &Path, maxbytes: i64, number: i64) -> io::Result<Self> {
-        let file = create(path, 0o666, false)?;
+        let file = create(path, PUBLIC, false)?;
         let mut log = Self {
             path: path.into(),
             file,
             maxbytes: 0,
             backups: 0,
             splices: true,
-            stale: false,
+            named: Named::Open,
             overdue: None,
         };
         log.limit(maxbytes, number);
@@ -72,9 +86,7 @@ impl LogFile {
 
     /// Writes at the end of the file, wherever that is now.
     pub(super) fn put(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
-        if self.stale {
-            let _ = self.reopen();
-        }
+        self.reopen_if_due();
         let all = [IoSlice::new(bytes)];
         match pwritev2(&self.file, &all, u64::MAX, ReadWriteFlags::APPEND) {
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
@@ -87,9 +99,7 @@ impl LogFile {
 
     /// Moves what a pipe holds to the end of the file. `None`: not with this file.
     pub(super) fn splice(&mut self, from: BorrowedFd<'_>) -> Option<Result<usize, Errno>> {
-        if self.stale {
-            let _ = self.reopen();
-        }
+        self.reopen_if_due();
         if !self.splices {
             return None;
         }
@@ -145,12 +155,15 @@ impl LogFile {
 
     /// The mode is kept, so that an automatic log stays as private as it was made.
     fn rotate(&mut self) -> io::Result<()> {
-        let mode = fstat(&self.file).map_or(0o666, |stat| stat.st_mode & 0o777);
+        let mode = fstat(&self.file).map_or(PUBLIC, |stat| stat.st_mode & 0o777);
         let moved = self.backups > 0 && shift(&self.path, self.backups)?;
         match create(&self.path, mode, true) {
             Ok(file) => {
                 self.file = file;
-                self.stale = false;
+                self.named = match self.named {
+                    Named::Missed | Named::Back => Named::Back,
+                    Named::Open | Named::Doubted => Named::Open,
+                };
                 Ok(())
             }
             Err(error) => {
@@ -163,19 +176,51 @@ impl LogFile {
         }
     }
 
+    fn reopen(&mut self, mode: u32) -> io::Result<()> {
+        let missed = matches!(self.named, Named::Missed | Named::Back);
+        self.named = Named::Missed;
+        self.file = create(&self.path, mode, false)?;
+        self.named = if missed { Named::Back } else { Named::Open };
+        self.splices = true;
+        self.overdue = None;
+        Ok(())
+    }
+
     /// Opens whatever has the name now. When that fails the open file stays in use, and each
     /// write tries again.
-    pub(super) fn reopen(&mut self) -> io::Result<()> {
-        self.stale = true;
-        self.file = create(&self.path, 0o666, false)?;
-        self.stale = false;
-        self.splices = true;
-        Ok(())
+    pub(super) fn again(&mut self) -> io::Result<()> {
+        self.reopen(PUBLIC)
+    }
+
+    fn reopen_if_due(&mut self) {
+        if matches!(self.named, Named::Doubted | Named::Missed) {
+            let missed = self.named;
+            if self.reopen(PUBLIC).is_err() {
+                self.named = missed;
+            }
+        }
     }
 
     /// Marks the open file as one that should be opened again.
     pub(super) fn doubt(&mut self) {
-        self.stale = true;
+        if self.named != Named::Missed {
+            self.named = Named::Doubted;
+        }
+    }
+
+    /// Whether it has been told that the file could not be opened again.
+    pub(super) fn is_missed(&self) -> bool {
+        self.named == Named::Missed
+    }
+
+    /// To be called after each write: tells of a file that could be opened again.
+    pub(super) fn back(&mut self) -> Option<Trouble> {
+        if self.named != Named::Back {
+            return None;
+        }
+        self.named = Named::Open;
+        let text = format!("log file {} could be opened again", self.path.display());
+        Some(Trouble::new(Level::Info, text))
     }
 
     /// Whether the open file is no longer the one with the name.
@@ -189,15 +234,13 @@ impl LogFile {
     /// Removes the file and begins another, as supervisord; where the directory does not allow
     /// that, the file is emptied.
     pub(super) fn clear(&mut self) -> io::Result<()> {
-        let mode = fstat(&self.file).map_or(0o666, |stat| stat.st_mode & 0o777);
+        let mode = fstat(&self.file).map_or(PUBLIC, |stat| stat.st_mode & 0o777);
         match rustix::fs::unlink(&*self.path) {
-            Ok(()) | Err(Errno::NOENT) => {
-                self.stale = true;
-                self.file = create(&self.path, mode, false)?;
-                self.stale = false;
-                Ok(())
+            Ok(()) | Err(Errno::NOENT) => self.reopen(mode),
+            Err(_) => {
+                self.overdue = None;
+                Ok(ftruncate(self.file.as_fd(), 0)?)
             }
-            Err(_) => Ok(ftruncate(self.file.as_fd(), 0)?),
         }
     }
 }

@@ -14,6 +14,7 @@ mod device;
 mod file;
 mod lines;
 pub mod mainlog;
+pub mod pace;
 mod rotate;
 pub mod sink;
 pub mod sinks;
@@ -23,6 +24,7 @@ use std::fmt::{Display, Formatter};
 
 pub use channel::{Channel, ChannelOptions, Piece};
 pub use mainlog::{MainLog, MainLogOptions};
+pub use pace::Pace;
 pub use sink::{Pumped, Sink, SinkTarget, Written};
 pub use sinks::{SinkId, Sinks};
 

@@ -146,7 +146,6 @@ impl Sink {
     /// Tries again: to be called when [`fd_to_wait_for`](Self::fd_to_wait_for) can be written, or
     /// after [`retry_after`](Self::retry_after).
     pub fn flush(&mut self) -> Written {
-        self.blocked = false;
         let mut written = Written::default();
         let bytes = std::mem::take(&mut self.pending);
         self.push(&bytes, &mut written);
@@ -154,6 +153,7 @@ impl Sink {
     }
 
     fn push(&mut self, bytes: &[u8], written: &mut Written) {
+        self.blocked = false;
         let mut rest = bytes;
         let mut result = Ok(());
         while !rest.is_empty() {
@@ -187,6 +187,7 @@ impl Sink {
             Ok(()) => {
                 written.troubles.extend(self.recovered());
                 if let Target::File(file) = &mut self.target {
+                    written.troubles.extend(file.back());
                     written.troubles.extend(file.rotate_if_due());
                 }
             }
@@ -333,7 +334,7 @@ impl Sink {
     pub fn reopen(&mut self) -> Option<Trouble> {
         let result = match &mut self.target {
             Target::Nothing | Target::Syslog(_) => return None,
-            Target::File(file) => file.reopen(),
+            Target::File(file) => file.again(),
             Target::Device(device) => device.reopen(),
         };
         let name = self.name();
@@ -345,7 +346,7 @@ impl Sink {
     /// before a program is started, which is when supervisord opens its logs.
     pub fn renew(&mut self) -> Option<Trouble> {
         match &self.target {
-            Target::File(file) if file.is_gone() => self.reopen(),
+            Target::File(file) if file.is_gone() && !file.is_missed() => self.reopen(),
             _ => None,
         }
     }

@@ -1,5 +1,6 @@
 //! A configuration that was read again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use reaper::Moment;
@@ -18,13 +19,14 @@ impl Machine {
     ) {
         self.general = general;
         let begun = self.phase == Phase::Running;
-        let mut wanted = Vec::new();
+        let (mut wanted, mut added) = (Vec::new(), Vec::new());
         for change in changes {
             match change {
                 Change::Add(id, policy) => {
                     let starts = policy.autostart;
-                    if self.insert(id, policy) && starts {
-                        wanted.push(id);
+                    if self.insert(id, policy) {
+                        added.push(id);
+                        wanted.extend(starts.then_some(id));
                     }
                 }
                 Change::Remove(id) => {
@@ -38,6 +40,7 @@ impl Machine {
                 }
             }
         }
+        self.take_names(&added);
         self.relink();
         if begun {
             for id in wanted {
@@ -83,18 +86,46 @@ impl Machine {
         let mut olds = self.predecessors.remove(&old).unwrap_or_default();
         olds.push(old);
         for old in &olds {
-            if let Some(former) = self.successors.insert(*old, new) {
-                self.release(former, *old);
-            }
+            self.succeed(*old, new);
         }
-        self.predecessors.insert(new, olds.clone());
-        for old in olds {
-            let serves = self.table.get(&old).is_some_and(Process::has_process);
-            if !(hot && starts && serves) {
-                self.retire(now, old, out);
-            }
+        // One old and one new process at the most: the best of the old ones serves on.
+        let known = olds.iter().filter_map(|old| self.table.get(old));
+        let serving = known.filter(|old| hot && starts && !old.removed && old.has_process());
+        let keeper = serving.max_by_key(|old| old.state == State::Running).map(|old| old.id);
+        for old in olds.into_iter().filter(|old| keeper != Some(*old)) {
+            self.retire(now, old, out);
         }
         starts
+    }
+
+    /// What has just been added waits for those of the same name that are on their way out.
+    fn take_names(&mut self, added: &[ProcId]) {
+        if added.is_empty() || self.table.values().all(|process| !process.removed) {
+            return;
+        }
+        let mut leaving: BTreeMap<(&str, &str), Vec<ProcId>> = BTreeMap::new();
+        for process in self.table.values().filter(|process| process.removed) {
+            let successor = self.successors.get(&process.id).and_then(|new| self.table.get(new));
+            if successor.is_none_or(|new| new.removed) {
+                let name = (process.policy.group.as_str(), process.policy.name.as_str());
+                leaving.entry(name).or_default().push(process.id);
+            }
+        }
+        let mut pairs = Vec::new();
+        for new in added.iter().filter_map(|id| self.table.get(id)) {
+            let olds = leaving.get(&(new.policy.group.as_str(), new.policy.name.as_str()));
+            pairs.extend(olds.into_iter().flatten().map(|old| (*old, new.id)));
+        }
+        for (old, new) in pairs {
+            self.succeed(old, new);
+        }
+    }
+
+    fn succeed(&mut self, old: ProcId, new: ProcId) {
+        if let Some(former) = self.successors.insert(old, new) {
+            self.release(former, old);
+        }
+        self.predecessors.entry(new).or_default().push(old);
     }
 
     /// It is no longer part of the configuration: stopped if need be, then forgotten.

@@ -56,7 +56,8 @@ impl Machine {
             names.add(process.id, &process.policy);
         }
         let mut links: BTreeMap<ProcId, Links> = BTreeMap::new();
-        for process in self.table.values() {
+        // In start order, so that those who wait for the same one start in it.
+        for process in self.order.iter().filter_map(|rank| self.table.get(&rank.id)) {
             let mut needs: BTreeMap<ProcId, Vec<Until>> = BTreeMap::new();
             for dependency in &process.policy.depends_on {
                 let found = names.find(&dependency.name).iter();
@@ -82,12 +83,26 @@ impl Machine {
         !process.removed && !self.successors.contains_key(&process.id)
     }
 
+    /// What a process is to replace and what is looked after as before.
+    pub(super) fn serving(&self, id: ProcId) -> impl Iterator<Item = &Process> {
+        let olds = self.predecessors.get(&id).map_or(&[][..], Vec::as_slice);
+        olds.iter().filter_map(|old| self.table.get(old)).filter(|old| !old.removed)
+    }
+
+    /// What it replaces must have gone, except for the one that it starts beside.
+    fn is_in_the_way(&self, process: &Process) -> bool {
+        let olds = self.predecessors.get(&process.id).map_or(0, Vec::len);
+        let beside = if process.policy.hot { self.serving(process.id).take(1).count() } else { 0 };
+        olds > beside
+    }
+
     /// The processes that are not yet so far that this one could start.
     fn unmet(&self, id: ProcId) -> impl Iterator<Item = &Process> {
         let needs = self.links.get(&id).map_or(&[][..], |links| &links.needs);
         needs.iter().filter_map(|(on, untils)| {
             let process = self.table.get(on).filter(|on| self.is_current(on))?;
-            (!untils.iter().all(|until| is_met(process, *until))).then_some(process)
+            let met = |process: &Process| untils.iter().all(|until| is_met(process, *until));
+            (!met(process) && !self.serving(*on).any(met)).then_some(process)
         })
     }
 
@@ -98,7 +113,7 @@ impl Machine {
         if !process.waiting || !at_rest || self.phase != Phase::Running {
             return;
         }
-        if self.predecessors.contains_key(&id) && !process.policy.hot {
+        if self.is_in_the_way(process) {
             return;
         }
         if self.unmet(id).next().is_none() {

@@ -18,16 +18,19 @@
 //!   starts them first; its start by itself does not. If what it waits for is not on its way, the
 //!   log says so once. Restarts do not wait, and an order that stops a process leaves those that
 //!   depend on it alone.
-//! * A process that replaces another waits until that has gone. One that is hot starts beside it,
+//! * A process that replaces another, or has the name of one that is being removed, waits until that
+//!   has gone. One that is hot starts beside it,
 //!   and the old one, which is looked after as before, is stopped when the new one is RUNNING. An
 //!   order to stop the new one stops both.
 //! * A program is gone for good, for `essential=` and `exit_on=`, when it ended by itself and is not
 //!   started again; a stop by hand and a oneshot's success do not count. `exit_on=all` waits for all
 //!   to have ended and looks when one of them ends by itself.
-//! * A process whose signal failed is UNKNOWN, and counts as stopped, until its end is seen.
+//! * A process whose signal failed is UNKNOWN, and counts as stopped, until its end is seen; then it
+//!   has stopped if that was wanted, and has exited if not.
 
 mod change;
 mod depend;
+mod exit;
 mod hold;
 mod orders;
 mod process;
@@ -146,7 +149,8 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// supervisord's reasons; nothing has been done then.
+    /// supervisord's reasons; there is nothing to be done then. A stop of an UNKNOWN process is refused,
+    /// too, but remembered: it is not started again when its end is seen.
     pub fn order(
         &mut self,
         now: Moment,

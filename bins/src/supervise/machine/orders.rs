@@ -25,6 +25,14 @@ impl Machine {
         }
         let process = self.table.get(&id).filter(|process| !process.removed);
         let process = process.ok_or(Refusal::BadName)?;
+        if process.state == State::Unknown && matches!(order, Order::Stop(_) | Order::Kill(_)) {
+            // It is not possible; but when its end is seen, that is what was wanted.
+            self.with(id, |process| {
+                process.by_hand = true;
+                process.halt(now, false, out);
+            });
+            return Err(Refusal::NotRunning);
+        }
         match order {
             Order::Start(_) => {
                 startable(process)?;
@@ -63,9 +71,7 @@ impl Machine {
 
     /// A process that it is to replace runs.
     pub(super) fn is_served(&self, id: ProcId) -> bool {
-        let olds = self.predecessors.get(&id).map_or(&[][..], Vec::as_slice);
-        let mut olds = olds.iter().filter_map(|old| self.table.get(old));
-        olds.any(|old| !old.removed && old.is_busy())
+        self.serving(id).any(Process::is_busy)
     }
 
     fn start_chain(&mut self, now: Moment, id: ProcId, out: &mut Vec<Action>) {

@@ -73,9 +73,7 @@ impl Machine {
 
     /// A new process has not made it: what it was to replace stays.
     fn keep_predecessors(&self, id: ProcId, state: State, out: &mut Vec<Action>) {
-        let olds = self.predecessors.get(&id).filter(|_| state == State::Fatal);
-        let olds = olds.into_iter().flatten().filter_map(|old| self.table.get(old));
-        let kept = olds.filter(|old| !old.removed && old.is_busy());
+        let kept = self.serving(id).filter(|old| state == State::Fatal && old.is_busy());
         out.extend(kept.map(|old| Action::Log(Line::Kept { name: old.name(), pid: old.pid })));
     }
 
@@ -88,13 +86,14 @@ impl Machine {
         if succeeds.is_some_and(|new| new.waiting || new.is_busy()) {
             return;
         }
+        let given_up = succeeds.is_some_and(|new| new.state == State::Fatal);
         let Some(process) = self.table.get(&id) else { return };
         let state = process.state;
         let done = process.policy.kind == Type::Oneshot && process.completed;
         let (name, code, rule) = (process.name(), process.code, self.general.exit_on);
         let by_rule = match rule {
             ExitOn::Never => false,
-            ExitOn::Fatal => state == State::Fatal,
+            ExitOn::Fatal => state == State::Fatal || given_up,
             ExitOn::Exit => !done,
             ExitOn::All => {
                 self.last_end = Some(id);

@@ -140,7 +140,6 @@ impl Process {
         out.push(Action::Log(Line::UnknownProblem { name: self.name(), pid, why }));
         self.due = NEVER;
         self.report = NEVER;
-        self.again = false;
         self.change(State::Unknown, out);
     }
 

@@ -88,6 +88,8 @@ pub struct Policy {
     pub ready_timeout: Option<Duration>,
     /// The longest silence once it is RUNNING.
     pub watchdog: Option<Duration>,
+    /// The shortest wait between failed starts.
+    pub backoff_min: Option<Duration>,
     /// The longest wait between failed starts.
     pub backoff_max: Option<Duration>,
     /// The least time from an exit to the next start.

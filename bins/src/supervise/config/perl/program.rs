@@ -94,7 +94,8 @@ impl Reader<'_> {
                 nice: self.nice()?,
                 shell: true,
                 ..Extra::default()
-            },
+            }
+            .into(),
         })
     }
 

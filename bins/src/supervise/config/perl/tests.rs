@@ -103,7 +103,8 @@ fn the_sample_of_the_distribution() {
                 gid: Some(65534),
                 shell: true,
                 ..Extra::default()
-            },
+            }
+            .into(),
         }
     );
     let [sleeper] = config.groups[1].processes.as_slice() else { panic!() };

@@ -1,0 +1,65 @@
+//! Ten thousand processes.
+
+use super::*;
+use crate::supervise::machine::process::Process;
+
+const MANY: u32 = 10_000;
+
+fn many(change: impl Fn(&mut Policy)) -> Fake {
+    Fake::begun((0..MANY).map(|number| with(&format!("p{number:05}"), &change)).collect())
+}
+
+#[test]
+fn a_process_is_small() {
+    assert!(size_of::<Process>() <= 192, "{} bytes", size_of::<Process>());
+}
+
+#[test]
+fn all_die_at_once() {
+    let mut fake = many(|policy| policy.autorestart = AutoRestart::Always);
+    fake.after(secs(2));
+    fake.seen();
+    assert_eq!(fake.machine.deadline(), None);
+    let ids: Vec<ProcId> = fake.names.keys().copied().collect();
+    for id in &ids {
+        fake.feed(Input::Exited(*id, code(1)));
+    }
+    assert_eq!(fake.seen.len(), 2 * ids.len(), "each is started again");
+    fake.after(secs(2));
+    fake.seen();
+    fake.feed(Input::Shutdown(After::Leave(0)));
+    assert_eq!(fake.seen.len(), 1 + 2 * ids.len(), "all are told at once");
+    for id in &ids {
+        fake.feed(Input::Exited(*id, code(0)));
+    }
+    assert!(fake.seen().ends_with("leave 0"));
+}
+
+#[test]
+fn a_long_chain() {
+    let policies = (0..MANY).map(|number| {
+        with(&format!("p{number:05}"), |policy| {
+            policy.autostart = false;
+            policy.startsecs = Duration::ZERO;
+            if number > 0 {
+                policy.depends_on = on(&format!("p{:05}", number - 1), Until::Ready);
+            }
+        })
+    });
+    let mut fake = Fake::begun(policies.collect());
+    // The answers come one by one, as the host gives them.
+    fake.held = fake.names.keys().copied().collect();
+    let last = *fake.names.keys().last().unwrap();
+    assert_eq!(fake.order(Order::Start(last)), Ok(()));
+    for id in fake.names.keys().copied().collect::<Vec<_>>() {
+        fake.answer(id);
+    }
+    assert_eq!(fake.machine.view(last).unwrap().state, State::Running);
+    fake.seen();
+    fake.feed(Input::Shutdown(After::Leave(0)));
+    assert_eq!(fake.seen(), "ShuttingDown p09999:STOPPING p09999<TERM");
+    for id in fake.names.keys().rev().copied().collect::<Vec<_>>() {
+        fake.feed(Input::Exited(id, code(0)));
+    }
+    assert!(fake.seen().ends_with("leave 0"));
+}
