@@ -6,6 +6,7 @@ use std::fs;
 use superdaemon::cli::OptionInfo;
 use superdaemon::prefork::args as prefork_run;
 use superdaemon::start_server::args as start_server;
+use superdaemon::supervise::args as supervise;
 
 use super::source::root;
 
@@ -21,7 +22,7 @@ struct Program {
     aliases: Vec<&'static str>,
 }
 
-fn programs() -> [Program; 2] {
+fn programs() -> [Program; 3] {
     let start_server = Program {
         page: "man/start_server.1",
         help: start_server::help(),
@@ -34,7 +35,13 @@ fn programs() -> [Program; 2] {
         table: [prefork_run::option_table(), prefork_run::asking_table()].concat(),
         aliases: prefork_run::aliases().into_iter().map(|(alias, _)| alias).collect(),
     };
-    [start_server, prefork_run]
+    let supervise = Program {
+        page: "man/supervise.1",
+        help: supervise::help(),
+        table: supervise::option_table(),
+        aliases: supervise::aliases().into_iter().map(|(alias, _)| alias).collect(),
+    };
+    [start_server, prefork_run, supervise]
 }
 
 impl Program {
@@ -110,9 +117,10 @@ fn mdoc_is_understood() {
 fn help_lists_the_table() {
     for program in programs() {
         let help = &program.help;
-        let entries = help.lines().filter(|line| line.starts_with("  --"));
+        // A letter may go before the name.
+        let entries = help.lines().filter(|line| line.starts_with("  -"));
         let listed: Options =
-            entries.filter_map(|line| option(line.split_whitespace().next()?)).collect();
+            entries.filter_map(|line| line.split_whitespace().take(2).find_map(option)).collect();
         assert_eq!(listed, program.options(), "{}", program.page);
         assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
     }

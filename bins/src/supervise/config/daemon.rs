@@ -54,6 +54,8 @@ pub(super) fn read(
     let in_section = |error: String| format!("{error}{}", suffix(section));
     let exit_on = reader.get("exit_on", ExitOn::Never, exit_on).map_err(in_section)?;
     let shutdown_timeout = reader.given("shutdown_timeout", value::duration).map_err(in_section)?;
+    // As with all other times, 0 sets none.
+    let shutdown_timeout = shutdown_timeout.filter(|time| !time.is_zero());
     for (name, value) in &found.pairs {
         around.export(name, value);
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fdpass::wire::LISTEN_FDS_START;
 use sigpolicy::Signal;
 
 use super::load::World;
@@ -31,6 +32,9 @@ pub(super) fn read(
 ) -> Result<Extra, String> {
     let ready_fd = reader.given("ready_fd", |text| range("ready_fd", text, 3, 1023))?;
     let (hot, socket) = hot(reader, place, world, notes)?;
+    if hot && ready_fd == Some(LISTEN_FDS_START.into()) {
+        return Err("ready_fd=3 is the socket of a hot program: take another number".to_owned());
+    }
     let stopretries = reader.given("stopretries", |text| range("stopretries", text, 1, 1000))?;
     let stopsignals = stopsignals(reader)?;
     if stopretries.is_some() && !stopsignals.is_empty() {

@@ -81,7 +81,9 @@ pub(super) fn of_program(
             }
         }
     }
-    for (name, value) in &process.environment {
+    // What is left of `[supervisord]` in it has had its turn.
+    for (name, value) in process.environment.iter().filter(|pair| !spec.environment.contains(pair))
+    {
         put(name, value.into());
     }
     Ok(all)

@@ -299,7 +299,10 @@ fn pid_variables(spec: &Spec, image: Image) -> Image {
 fn cannot_make(name: &str, error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(libc::EMFILE | libc::ENFILE) => format!("too many open files to spawn '{name}'"),
-        _ => format!("unknown error making dispatchers for '{name}': {error}"),
+        Some(code) => {
+            format!("unknown error making dispatchers for '{name}': {}", errno::name(code))
+        }
+        None => format!("unknown error making dispatchers for '{name}': {error}"),
     }
 }
 

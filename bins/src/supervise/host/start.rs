@@ -20,7 +20,6 @@ use crate::birth::{Birth, catch_signals};
 use crate::daemonize::{Launcher, Place, background, leave_stdin, tell};
 use crate::files::{Failed, PidFile};
 use crate::footprint::forget_what_is_free;
-use crate::report::complain;
 use crate::supervise::args::Options;
 use crate::supervise::config::format;
 use crate::supervise::config::load::World;
@@ -41,7 +40,6 @@ const USAGE: u8 = 2;
 /// Whatever keeps the supervisor from starting; no program runs then.
 pub fn run(options: Options, config: Config, birth: Birth) -> Result<u8, Failed> {
     let usage = |text: String| Failed::new(format!("Error: {text}"), USAGE);
-    let state = options.state.clone();
     // Relative paths count from where we were started, also after `directory=`.
     let world = World::of_this_process().map_err(usage)?;
     let Config { mut daemon, groups, notes, .. } = config;
@@ -49,6 +47,7 @@ pub fn run(options: Options, config: Config, birth: Birth) -> Result<u8, Failed>
     daemon.nodaemon |= is_init();
     let dropped = drop_privileges(&daemon).map_err(usage)?;
     let nofile = raise_limits(&daemon).map_err(usage)?;
+    let state = options.state.as_ref().map(|path| world.cwd.join(path));
     let (state_file, stopped) = match state.as_deref().map(StateFile::open).transpose() {
         Ok(found) => found.map_or((None, BTreeSet::new()), |(file, names)| (Some(file), names)),
         Err(text) => return Err(usage(text)),
@@ -146,14 +145,14 @@ impl Host {
     }
 
     /// Everything has stopped: files go, logs are written out.
-    fn finish(&mut self) {
+    fn finish(mut self) {
         self.bury();
         self.sockets.close();
         self.drain_outputs();
         if let Some(pid_file) = self.pid_file.take() {
             pid_file.remove();
         }
-        self.log.flush();
+        self.log.close();
     }
 
     /// Adds all programs and starts those that start by themselves.
@@ -240,12 +239,6 @@ fn settle_in(daemon: &Daemon, daemonized: bool) -> Result<(EventLoop, File), Fai
             rustix::stdio::dup2_stdout(&null).and_then(|()| rustix::stdio::dup2_stderr(&null));
         quiet.map_err(|error| Failed::io("cannot leave the terminal", &error.into()))?;
     }
-    if let Err(error) = become_subreaper() {
-        complain(&[format!("orphans of programs cannot be reaped: {error}")]);
-    }
-    if !daemon.nocleanup {
-        let _ = auto_names::clean(Path::new(&daemon.childlogdir), &daemon.identifier);
-    }
     Ok((events, null))
 }
 
@@ -262,6 +255,14 @@ fn preamble(log: &mut MainLog, daemon: &Daemon, dropped: Option<&str>, notes: &[
         );
     }
     tell_notes(log, notes);
+    if let Err(error) = become_subreaper() {
+        log.log(Level::Warn, &format!("orphans of programs cannot be reaped: {error}"));
+    }
+    if !daemon.nocleanup {
+        for text in auto_names::clean(Path::new(&daemon.childlogdir), &daemon.identifier) {
+            log.log(Level::Warn, &text);
+        }
+    }
 }
 
 /// What was noticed in the configuration.

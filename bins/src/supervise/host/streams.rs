@@ -156,7 +156,8 @@ impl Host {
         let mut targets = known;
         let path = match &output.logfile {
             LogFile::None | LogFile::Syslog => None,
-            LogFile::Path(path) => Some(PathBuf::from(path)),
+            // As supervisord, which tests the name for truth.
+            LogFile::Path(path) => Some(PathBuf::from(path)).filter(|_| !path.is_empty()),
             LogFile::Auto => {
                 let Daemon { childlogdir, identifier, .. } = &self.daemon;
                 let dir = childlogdir.as_ref();

@@ -15,6 +15,10 @@ use crate::supervise::config::model::Level;
 
 /// How long a log that cannot be written is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Failures in a row, about one a second, after which a log on a full disk is given up until it can
+/// be written again: a server must not stand still for its log.
+const PATIENCE: u32 = 10;
+const GIVEN_UP: u32 = PATIENCE + 1;
 
 /// What a [`Sink`] is opened for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -81,6 +85,8 @@ pub struct Sink {
     blocked: bool,
     /// The error that has been told, until a write succeeds.
     failing: Option<Errno>,
+    /// How often in a row it failed.
+    failures: u32,
     /// Bytes given up while it failed.
     lost: u64,
 }
@@ -108,7 +114,7 @@ impl Sink {
     }
 
     fn to(target: Target) -> Self {
-        Self { target, pending: Vec::new(), blocked: false, failing: None, lost: 0 }
+        Self { target, pending: Vec::new(), blocked: false, failing: None, failures: 0, lost: 0 }
     }
 
     #[cfg(test)]
@@ -195,11 +201,13 @@ impl Sink {
             Err(error) => {
                 let name = self.name();
                 let gone = matches!(self.target, Target::Device(_)) && !may_pass(error);
+                self.failures = self.failures.saturating_add(1);
+                let gone = gone || self.failures > PATIENCE;
                 let then = match gone {
                     true => "what programs write is lost until it can be",
-                    false => "its programs wait until it can be",
+                    false => "its programs wait for that, but not for long",
                 };
-                if self.failing.replace(error).is_none() {
+                if self.failing.replace(error).is_none() || self.failures == GIVEN_UP {
                     let error = io::Error::from(error);
                     let text = format!("could not write to log {name}: {error}; {then}");
                     written.troubles.push(Trouble::new(Level::Error, text));
@@ -225,6 +233,7 @@ impl Sink {
     }
 
     fn recovered(&mut self) -> Option<Trouble> {
+        self.failures = 0;
         self.failing.take()?;
         let text = match std::mem::take(&mut self.lost) {
             0 => format!("log {} can be written again", self.name()),
@@ -262,7 +271,8 @@ impl Sink {
             }
         }
         let spliced = match &mut self.target {
-            Target::File(file) => file.splice(from),
+            // What was given up has to leave the pipe, too.
+            Target::File(file) if self.failures <= PATIENCE => file.splice(from),
             _ => None,
         };
         match spliced {

@@ -42,11 +42,20 @@ fn a_full_device_is_said_once_and_tried_again() {
     assert_eq!(
         texts(&written),
         ["could not write to log /dev/full: No space left on device (os \
-         error 28); its programs wait until it can be"]
+         error 28); its programs wait for that, but not for long"]
     );
     assert_eq!(sink.fd_to_wait_for().is_none(), sink.retry_after().is_some());
     assert_eq!(sink.flush(), Written { blocked: true, troubles: vec![] }, "said once");
     assert_eq!(sink.backlog(), 4);
+    while sink.failures < PATIENCE {
+        assert_eq!(sink.flush(), Written { blocked: true, troubles: vec![] });
+    }
+    let written = sink.flush();
+    assert!(!written.blocked && texts(&written)[0].contains("is lost until it can be"));
+    assert_eq!((sink.write(b"more"), sink.backlog(), sink.lost), (quiet(), 0, 8));
+
+    let mut sink = Sink::open(&SinkTarget::Path("/dev/full".into()), 0, 0).unwrap();
+    assert!(sink.write(b"text").blocked);
     assert_eq!(sink.close()[0].to_string(), "4 bytes for log /dev/full are lost");
 }
 
