@@ -33,6 +33,16 @@ mod server_starter_port;
 mod signal_names;
 #[path = "../fuzz/bodies/status_wire.rs"]
 mod status_wire;
+#[path = "../fuzz/bodies/supervise_ansi.rs"]
+mod supervise_ansi;
+#[path = "../fuzz/bodies/supervise_config.rs"]
+mod supervise_config;
+#[path = "../fuzz/bodies/supervise_environment.rs"]
+mod supervise_environment;
+#[path = "../fuzz/bodies/supervise_events.rs"]
+mod supervise_events;
+#[path = "../fuzz/bodies/supervise_expand.rs"]
+mod supervise_expand;
 
 const INPUTS: usize = 20_000;
 /// Bytes that mean something to one or another reader.
@@ -99,13 +109,20 @@ macro_rules! bodies {
 
 bodies! {
     board_files command_line legacy_boards listen_fds machine notify port_spec prefork_machine prefork_status
-    prefork_words server_starter_port signal_names status_wire
+    prefork_words server_starter_port signal_names status_wire supervise_ansi supervise_environment
+    supervise_events supervise_expand
 }
 
 #[test]
 fn envdir() {
     explore("envdir", envdir::EXAMPLES, envdir::run);
     envdir::clean_up();
+}
+
+#[test]
+fn supervise_config() {
+    explore("supervise_config", supervise_config::EXAMPLES, supervise_config::run);
+    supervise_config::clean_up();
 }
 
 /// Every target has its body here and its line in the manifest.

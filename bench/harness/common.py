@@ -105,7 +105,7 @@ def end_all(grace=3.0):
             pass
         if time.monotonic() > deadline:
             if number == signal.SIGKILL and time.monotonic() > deadline + 2 * grace:
-                print(f"bench/run: still alive: {living}", file=sys.stderr)
+                print(f"bench/run: still alive: {len(living)} processes, {living[:10]} ...", file=sys.stderr)
                 return
             number = signal.SIGKILL
 

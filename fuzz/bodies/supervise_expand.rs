@@ -32,7 +32,7 @@ pub fn run(data: &[u8]) {
     names.insert("here", "/etc");
     names.insert("program_name", "web");
     names.insert("process_num", 3);
-    names.insert("ENV_HOME", "/root/100%");
+    names.insert("ENV_HOME", "/srv/100%");
     names.insert("ENV_EMPTY", "");
     let mut more = names.clone();
     more.insert("later", "x");

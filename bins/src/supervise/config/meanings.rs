@@ -188,10 +188,10 @@ fn the_url_is_the_first_socket_or_the_last_port() {
 #[test]
 fn the_client_section_never_stops_the_daemon() {
     let (config, dir) = read(
-        "[supervisorctl]\nserverurl=unix://~/s\nusername=%(ENV_FOO)s\npassword=%\nhistory_file=h\n",
+        "[supervisorctl]\nserverurl=unix://~daemon/s\nusername=%(ENV_FOO)s\npassword=%\nhistory_file=h\n",
     );
     let client = &config.client;
-    assert_eq!(client.serverurl.as_deref(), Some("unix:///root/s"));
+    assert_eq!(client.serverurl.as_deref(), Some("unix:///usr/sbin/s"));
     assert_eq!((client.username.as_deref(), client.password.as_deref()), (Some("foo"), None));
     assert_eq!(client.history_file.as_deref(), Some("/tmp/h"));
     assert_eq!(

@@ -44,9 +44,11 @@ fn new_keys_become_what_they_say() {
         ),
         ("kill_orphans=true", Extra { kill_orphans: true, ..none() }),
         (
-            "environment_file=/etc/%(program_name)s.env, -~/more\n  x",
+            "environment_file=/etc/%(program_name)s.env, -~daemon/more\n  x",
             Extra {
-                environment_files: ["/etc/p.env", "-/root/more", "/tmp/x"].map(Into::into).to_vec(),
+                environment_files: ["/etc/p.env", "-/usr/sbin/more", "/tmp/x"]
+                    .map(Into::into)
+                    .to_vec(),
                 ..none()
             },
         ),

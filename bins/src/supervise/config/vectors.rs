@@ -8,7 +8,7 @@ use super::dump::dump;
 use super::load::World;
 use super::testing::Directory;
 
-const RECORDED: &str = include_str!("../../../../tests/vectors/supervisord-config.json");
+const RECORDED: &str = include_str!("../../../../tests/data/supervisord-config.json");
 
 fn text(value: &JsonValue) -> &str {
     value.get::<String>().unwrap()

@@ -156,3 +156,8 @@ fn again(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
         false => Err(Errno::NXIO.into()),
     }
 }
+
+/// Whether a device that failed so may take the same bytes later.
+pub(super) fn may_pass(error: Errno) -> bool {
+    matches!(error, Errno::NOSPC | Errno::DQUOT | Errno::NOBUFS | Errno::NOMEM | Errno::FBIG)
+}

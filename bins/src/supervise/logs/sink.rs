@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use rustix::io::{Errno, read};
 
-use super::device::Device;
+use super::device::{self, Device};
 use super::file::LogFile;
 use super::syslog::{SOCKET, Syslog};
 use super::{READ, Trouble};
@@ -200,7 +200,7 @@ impl Sink {
             Err(Errno::AGAIN) => self.blocked = true,
             Err(error) => {
                 let name = self.name();
-                let gone = matches!(self.target, Target::Device(_)) && !may_pass(error);
+                let gone = matches!(self.target, Target::Device(_)) && !device::may_pass(error);
                 self.failures = self.failures.saturating_add(1);
                 let gone = gone || self.failures > PATIENCE;
                 let then = match gone {
@@ -393,11 +393,6 @@ impl Sink {
         }
         troubles
     }
-}
-
-/// Whether a device that failed so may take the same bytes later.
-fn may_pass(error: Errno) -> bool {
-    matches!(error, Errno::NOSPC | Errno::DQUOT | Errno::NOBUFS | Errno::NOMEM | Errno::FBIG)
 }
 
 #[cfg(test)]
