@@ -42,6 +42,8 @@ pub mod types;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walks;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
