@@ -18,6 +18,7 @@
 //! * children of supervisord ignore SIGPIPE, SIGXFSZ and what it inherited, ours nothing; their output
 //!   to `NONE` goes to a pipe, with ours to /dev/null;
 //! * supervisord loses up to 24 bytes behind a capture tag when a program ends;
+//! * ours gets the orphans of its programs, also where it is not process 1, and says so;
 //! * at HUP supervisord restarts everything, ours what has changed.
 
 mod children;

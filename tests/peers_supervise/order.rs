@@ -12,7 +12,7 @@ const DISTINCT: &str = "\
     [program:middle]\ncommand=/bin/sleep 1000\npriority=20\n\
     [program:last]\ncommand=/bin/sleep 1000\npriority=1000\n\
     [program:first]\ncommand=/bin/sleep 1000\npriority=-5\n\
-    [program:stubborn]\ncommand=/bin/sh -c \"trap '' TERM; while :; do sleep 0.1; done\"\n\
+    [program:stubborn]\ncommand=/bin/sh -c \"trap '' TERM; exec sleep 1000\"\n\
     priority=500\nstopwaitsecs=1\n";
 
 /// Groups and their members, named so that no order of theirs is that of the file. (In a group

@@ -58,9 +58,17 @@ const CASES: &[Case] = &[
     ("stop_by_kill", "command=/bin/sleep 1000\nstopsignal=KILL", Rests(2)),
     ("stop_expected", "command=<TRAP>'exit 0' TERM<LOOP>", Rests(2)),
     ("stop_known", "command=<TRAP>'exit 3' TERM<LOOP>\nexitcodes=3", Rests(2)),
-    ("stubborn_one", "command=<TRAP>'' TERM<LOOP>\nstopwaitsecs=1", Rests(2)),
-    ("stubborn_group", "command=<TRAP>'' TERM<LOOP>\nstopwaitsecs=1\nstopasgroup=true", Rests(2)),
-    ("stubborn_kill", "command=<TRAP>'' TERM<LOOP>\nstopwaitsecs=1\nkillasgroup=true", Rests(2)),
+    ("stubborn_one", "command=<TRAP>'' TERM; exec sleep 1000\"\nstopwaitsecs=1", Rests(2)),
+    (
+        "stubborn_group",
+        "command=<TRAP>'' TERM; exec sleep 1000\"\nstopwaitsecs=1\nstopasgroup=true",
+        Rests(2),
+    ),
+    (
+        "stubborn_kill",
+        "command=<TRAP>'' TERM; exec sleep 1000\"\nstopwaitsecs=1\nkillasgroup=true",
+        Rests(2),
+    ),
     (
         "redirected",
         "command=/bin/sh -c \"echo out; echo err >&2; exec sleep 1000\"\nredirect_stderr=true",

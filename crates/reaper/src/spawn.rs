@@ -25,7 +25,7 @@ mod tests;
 
 /// Above this many open descriptors it is cheaper to share the table with the
 /// child and let it copy the low part than to copy the whole.
-const MANY_DESCRIPTORS: i32 = 1024;
+const MANY_DESCRIPTORS: i32 = 64;
 
 /// The number of the last pidfd: a free hint at how many descriptors are open.
 static LAST_PIDFD: AtomicI32 = AtomicI32::new(-1);

@@ -66,6 +66,7 @@ pub(super) fn read(
         user: None,
         user_name,
         umask,
+        umask_given: reader.raw("umask").is_some(),
         directory: home,
         logfile,
         logfile_maxbytes,
@@ -89,7 +90,7 @@ fn exit_on(text: &str) -> Result<ExitOn, String> {
     match text.to_ascii_lowercase().as_str() {
         "never" => Ok(ExitOn::Never),
         "fatal" => Ok(ExitOn::Fatal),
-        "exit" => Ok(ExitOn::Exit),
+        "exit" | "any-exit" => Ok(ExitOn::Exit),
         "all" => Ok(ExitOn::All),
         _ => Err(format!(
             "invalid 'exit_on' value {}: give never, fatal, exit or all",
@@ -112,6 +113,7 @@ pub(super) fn settle(
     let directory = |text: &str| paths::existing_directory(text, world);
     let parent = |text: &str| paths::existing_parent(text, world);
     let o = overrides;
+    daemon.umask_given |= o.umask.is_some();
     over(&mut daemon.umask, "umask", o.umask.as_ref(), value::octal)?;
     over(&mut daemon.logfile, "logfile", o.logfile.as_ref(), parent)?;
     let (bytes, backups) = (o.logfile_maxbytes.as_ref(), o.logfile_backups.as_ref());

@@ -78,6 +78,8 @@ pub struct Daemon {
     pub user_name: Option<String>,
     /// The creation mask; -1 is accepted, as by supervisord, and leaves it alone.
     pub umask: i64,
+    /// Somebody said so, rather than nobody.
+    pub umask_given: bool,
     /// Where to go before anything runs.
     pub directory: Option<String>,
     /// The main log: a path, absolute unless it is `syslog`.

@@ -68,7 +68,7 @@ pub(super) fn read(
         capture_maxbytes: capture.maxbytes,
         events_enabled: capture.events,
         syslog,
-        prefix: reader.text(&format!("{stream}_prefix"))?.map(unquoted),
+        prefix: reader.text(&format!("{stream}_prefix"))?.and_then(|text| prefix(reader, text)),
         timestamp: reader.get(&format!("{stream}_timestamp"), false, value::boolean)?,
     })
 }
@@ -98,6 +98,18 @@ fn file(text: &str, world: &World) -> Result<LogFile, String> {
         LogFile::Path(path) => LogFile::Path(paths::existing_parent(&path, world)?),
         other => other,
     })
+}
+
+/// A text, or a boolean: then it is the name of the process.
+fn prefix(reader: &Reader<'_>, text: String) -> Option<String> {
+    match value::boolean(&text) {
+        Ok(true) => {
+            let name = reader.raw("process_name").unwrap_or("%(program_name)s");
+            expand(name, &reader.names, "process_name").ok().map(|name| format!("{name}:"))
+        }
+        Ok(false) => None,
+        Err(_) => Some(unquoted(text)),
+    }
 }
 
 /// Quotes keep the spaces at the ends of a prefix, which the file itself would lose.

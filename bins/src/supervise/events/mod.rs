@@ -129,6 +129,12 @@ impl Events {
         self.pools.iter().any(|pool| pool.has(id))
     }
 
+    /// A listener has nothing left to be told, or does not listen.
+    #[must_use]
+    pub fn is_quiet(&self, id: ProcId) -> bool {
+        self.pools.iter().all(|pool| pool.is_quiet(id))
+    }
+
     /// Something happened. The payload is made if somebody wants to know.
     pub fn notify(
         &mut self,

@@ -221,6 +221,18 @@ impl Pool {
         self.dispatch(now, out);
     }
 
+    /// Nothing waits for this listener, nor does anything wait for its answer; or it does not listen.
+    #[must_use]
+    pub fn is_quiet(&self, id: ProcId) -> bool {
+        let of = self.listeners.iter().find(|listener| listener.id == id);
+        of.is_none_or(|listener| {
+            let able = listener.running
+                && !listener.deaf
+                && listener.dialogue.state() != Listening::Unknown;
+            !able || (self.waiting.is_empty() && listener.busy_with.is_none())
+        })
+    }
+
     /// When [`due`](Self::due) wants to be called: somebody could listen to an event that waits
     /// out a pause.
     #[must_use]

@@ -45,16 +45,45 @@ impl Host {
 
     /// A log may take more.
     pub(super) fn resume_sink(&mut self, id: SinkId) {
-        let Some(sink) = self.outputs.sinks.get_mut(id) else { return };
-        let written = sink.flush();
-        self.troubles(written.troubles);
-        if written.blocked {
-            return;
+        let written = self.outputs.sinks.get_mut(id).map(|sink| sink.flush());
+        if let Some(written) = written {
+            self.troubles(written.troubles);
+            if written.blocked {
+                return;
+            }
         }
         if let Some(key) = self.outputs.waiting.remove(&id) {
             self.forget(key);
         }
         self.resume_flows();
+    }
+
+    /// Logs were opened anew: what was waited for may be another file.
+    pub(super) fn begin_waiting_anew(&mut self) {
+        for key in std::mem::take(&mut self.outputs.waiting).into_values() {
+            self.forget(key);
+        }
+        self.flush_sinks();
+    }
+
+    fn flush_sinks(&mut self) {
+        let mut troubles = Vec::new();
+        for (_, sink) in self.outputs.sinks.iter_mut().filter(|(_, sink)| sink.is_blocked()) {
+            troubles.extend(sink.flush().troubles);
+        }
+        self.troubles(troubles);
+        self.await_sinks();
+        self.resume_flows();
+    }
+
+    /// A log was closed, full or not: nobody waits for it any more.
+    pub(super) fn let_go(&mut self, id: SinkId) {
+        if let Some(key) = self.outputs.waiting.remove(&id) {
+            self.forget(key);
+        }
+        let wants = |flow: &Flow| flow.file == Some(id) || flow.syslog == Some(id);
+        self.outputs.paused.retain(|(_, flow)| !wants(flow));
+        self.outputs.resting.retain(|(_, _, flow)| !wants(flow));
     }
 
     /// Tries logs again that were full, if it is time.
@@ -63,13 +92,7 @@ impl Host {
         if self.outputs.retry_at.take_if(|at| *at <= now).is_none() {
             return;
         }
-        let mut troubles = Vec::new();
-        for (_, sink) in self.outputs.sinks.iter_mut().filter(|(_, sink)| sink.is_blocked()) {
-            troubles.extend(sink.flush().troubles);
-        }
-        self.troubles(troubles);
-        self.await_sinks();
-        self.resume_flows();
+        self.flush_sinks();
     }
 
     /// Reads on from programs whose logs take more.
@@ -160,16 +183,14 @@ impl Host {
             let former = self.outputs.retry_at;
             self.outputs.retry_at = Some(former.map_or(at, |former| former.min(at)));
         }
-        if full.is_empty() {
-            for key in std::mem::take(&mut self.state.log_full) {
-                self.forget(key);
-            }
-        } else if self.state.log_full.is_empty() {
-            for fd in full {
-                if let Ok(key) = self.events.watch(fd, Interest::Write) {
-                    self.sources.insert(key, Source::Log);
-                    self.state.log_full.push(key);
-                }
+        // Which of them is full may have changed.
+        for key in std::mem::take(&mut self.state.log_full) {
+            self.forget(key);
+        }
+        for fd in full {
+            if let Ok(key) = self.events.watch(fd, Interest::Write) {
+                self.sources.insert(key, Source::Log);
+                self.state.log_full.push(key);
             }
         }
     }

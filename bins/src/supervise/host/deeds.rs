@@ -1,10 +1,9 @@
 //! The deeds that the machine asks for.
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use fdpass::FdPlan;
-use reaper::{Exit, Image, Key, Pid, Setup, spawn};
+use reaper::{Exit, Image, Key, Pid, spawn};
 use rustix::io::Errno;
 use sigpolicy::Signal;
 use std::os::fd::AsFd;
@@ -32,12 +31,17 @@ impl Host {
         }
     }
 
-    fn send(&mut self, id: ProcId, signal: Signal, group: bool) {
+    pub(super) fn send(&mut self, id: ProcId, signal: Signal, group: bool) {
+        if self.hears_first(id, signal, group) {
+            return;
+        }
         let Some(key) = self.processes.get(&id).and_then(|p| p.run.as_ref()).map(|run| run.key)
         else {
             return;
         };
-        let Some(child) = self.events.get(key) else { return };
+        let Some(child) = self.events.get(key) else {
+            return self.send_to_rest(id, signal);
+        };
         let sent = if group { child.signal_group(signal) } else { child.signal(signal) };
         match sent {
             Ok(()) => {}
@@ -52,21 +56,28 @@ impl Host {
 
     /// Runs in the program's place: with its environment, directory and user, and with MAINPID.
     fn stop_command(&mut self, id: ProcId) {
-        if let Err(text) =
-            self.run_beside(id, Source::StopCommand(id), |extra| extra.stop_command.clone())
-        {
-            self.line(Level::Warn, text);
-            self.ask_to_stop(id);
+        let Some(pid) = self.pid(id) else { return };
+        let source = Source::StopCommand(id, pid);
+        match self.run_beside(id, source, |extra| extra.stop_command.clone()) {
+            Ok(key) => drop(self.state.stop_commands.insert(id, key)),
+            Err(text) => {
+                self.line(Level::Warn, text);
+                self.ask_to_stop(id);
+            }
         }
     }
 
-    pub(super) fn stop_command_exited(&mut self, id: ProcId, exit: Exit) {
+    pub(super) fn stop_command_exited(&mut self, id: ProcId, pid: Pid, exit: Exit) {
+        self.state.stop_commands.remove(&id);
         if exit.success() {
             return;
         }
         let name = self.name(id);
         self.line(Level::Warn, format!("stop_command of '{name}' failed ({})", ended(exit)));
-        self.ask_to_stop(id);
+        // Another process of the program may run by now.
+        if self.pid(id) == Some(pid) {
+            self.ask_to_stop(id);
+        }
     }
 
     /// Where a command could not do it: the signal that it stood for.
@@ -104,14 +115,7 @@ impl Host {
         for number in 0..=2 {
             plan.pass(null, number).map_err(|error| failed(error.to_string()))?;
         }
-        let mut setup = Setup::new().fds(plan).process_group().restore_nofile(self.nofile);
-        if let Some(directory) = &spec.process.directory {
-            let dir = setup.dir(Path::new(directory));
-            setup = dir.map_err(|error| failed(error.to_string()))?;
-        }
-        if let Some(user) = user {
-            setup = setup.credentials(user);
-        }
+        let setup = self.setup(&spec, user, plan).map_err(failed)?;
         let child = spawn(&image, &setup).map_err(|error| failed(error.to_string()))?;
         let key = self.events.child(child);
         self.sources.insert(key, source);
@@ -126,13 +130,33 @@ impl Host {
             _ => self.end_checks(id),
         }
         self.announce_state(transition);
-        self.remember_orders();
+        self.remember_order(id);
     }
 
     pub(super) fn program_exited(&mut self, id: ProcId, exit: Exit) {
+        if let Some(pid) = self.pid(id) {
+            self.state.pids.remove(&pid);
+        }
+        if self.leaves_a_group(id, exit) {
+            return;
+        }
+        self.program_ended(id, exit);
+    }
+
+    pub(super) fn program_ended(&mut self, id: ProcId, exit: Exit) {
         self.drain_streams(id);
-        // Its last words may be READY=1.
+        // Its last words may be that it is ready.
         self.hear_notify(id);
+        let process = self.processes.get(&id).and_then(|process| process.run.as_ref());
+        if let Some(key) = process.and_then(|run| run.ready) {
+            self.hear_ready(id, key);
+        }
+        self.state.listening.remove(&id);
+        // What it was for has been done, by whomever.
+        let command = self.state.stop_commands.remove(&id);
+        if let Some(command) = command.and_then(|key| self.events.get(key)) {
+            let _ = command.signal_group(Signal::KILL);
+        }
         if let Some(run) = self.processes.get_mut(&id).and_then(Process::end) {
             for key in run.ready.into_iter().chain(run.notify.map(|(key, _)| key)) {
                 self.forget(key);
@@ -140,7 +164,7 @@ impl Host {
             if let Some(key) = run.stdin.and_then(|stdin| stdin.full) {
                 self.forget(key);
             }
-            self.kill_remains(id, run.pid);
+            self.kill_remains(id, run.pid, run.mark);
         }
         self.feed(Input::Exited(id, exit));
     }
@@ -149,15 +173,23 @@ impl Host {
     fn gone(&mut self, id: ProcId) {
         self.end_checks(id);
         let Some(process) = self.processes.remove(&id) else { return };
-        self.sockets.keep(self.processes.values().map(|process| &*process.spec));
+        for url in self.sockets.keep(self.processes.values().map(|process| &*process.spec)) {
+            self.line(Level::Info, format!("Closing socket {url}"));
+        }
         self.release_targets(&process);
         self.left_group(&process.spec.group);
+        self.add_what_waits(Some(id));
     }
 
     /// Stops watching a descriptor, and closes it.
     pub(super) fn forget(&mut self, key: Key) {
         self.sources.remove(&key);
         drop(self.events.unwatch(key));
+    }
+
+    /// The process of a program, while it runs.
+    fn pid(&self, id: ProcId) -> Option<Pid> {
+        Some(self.processes.get(&id)?.run.as_ref()?.pid)
     }
 
     pub(super) fn name(&self, id: ProcId) -> String {
@@ -167,7 +199,8 @@ impl Host {
     /// A process that nobody here started, left by one that has ended.
     pub(super) fn orphan(&mut self, pid: Pid, exit: Exit) {
         self.line(Level::Info, format!("reaped unknown pid {pid} ({})", ended(exit)));
-        self.kill_further_remains();
+        self.state.look_for_remains = true;
+        self.look_at_groups();
     }
 }
 

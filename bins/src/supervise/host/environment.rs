@@ -65,7 +65,7 @@ pub(super) fn of_program(
             Some(path) => (path, true),
             None => (file.as_str(), false),
         };
-        match read(Path::new(path)) {
+        match read(Path::new(path), process.uid) {
             Ok(pairs) => pairs.into_iter().for_each(|(name, value)| put(&name, value.into())),
             Err(Trouble::Io(error)) if optional && error.kind() == io::ErrorKind::NotFound => {}
             Err(Trouble::Io(error)) => {
@@ -73,7 +73,8 @@ pub(super) fn of_program(
             }
             Err(Trouble::Open) => {
                 return Err(format!(
-                    "environment_file {path} can be written by other users: chmod go-w it"
+                    "environment_file {path} can be written by others: it must belong to root, to \
+                     the user of the supervisor or to that of the program, with mode go-w"
                 ));
             }
             Err(Trouble::Line(line)) => {
@@ -96,12 +97,14 @@ enum Trouble {
     Line(usize),
 }
 
-fn read(path: &Path) -> Result<Vec<(String, String)>, Trouble> {
+fn read(path: &Path, user: Option<u32>) -> Result<Vec<(String, String)>, Trouble> {
     // A FIFO must not hold us up.
     let options = fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
     let file = options.map_err(Trouble::Io)?;
     let meta = file.metadata().map_err(Trouble::Io)?;
-    if meta.is_file() && meta.mode() & 0o022 != 0 {
+    let own = rustix::process::geteuid().as_raw();
+    let trusted = [Some(0), Some(own), user].contains(&Some(meta.uid()));
+    if meta.is_file() && (meta.mode() & 0o022 != 0 || !trusted) {
         return Err(Trouble::Open);
     }
     if !meta.is_file() {

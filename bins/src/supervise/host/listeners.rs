@@ -1,25 +1,30 @@
 //! Event listeners: what happens is told to them, and what they say is heard.
 
 use std::rc::Rc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use reaper::{Interest, Moment};
+use sigpolicy::Signal;
 
 use super::process::Refused;
 use super::{Host, Source};
 use crate::supervise::config::model::{Daemon, Group, Kind as GroupKind, Subscription};
 use crate::supervise::events::{Events, Kind, PoolAction, Said, Stream, Ticks, payload};
-use crate::supervise::machine::types::{Mood, ProcId, Transition};
+use crate::supervise::machine::types::{Mood, ProcId, State, Transition};
+
+/// How long a listener may take to hear of the ends of the programs that stopped before it.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// All pools of listeners, and the clock that some of them want to hear.
 pub(super) struct Listeners {
     events: Events,
     ticks: Ticks,
+    pools: Vec<String>,
 }
 
 impl Listeners {
     pub(super) fn new(daemon: &Daemon) -> Self {
-        Self { events: Events::new(&daemon.identifier), ticks: Ticks::new() }
+        Self { events: Events::new(&daemon.identifier), ticks: Ticks::new(), pools: Vec::new() }
     }
 
     pub(super) fn deadline(&self) -> Option<Moment> {
@@ -46,8 +51,13 @@ pub(super) fn pools(groups: &[Group]) -> Vec<Wanted> {
 impl Host {
     /// The pools have these processes and wishes from now on.
     pub(super) fn subscribe(&mut self, pools: &[Wanted]) {
-        if pools.is_empty() {
+        let names: Vec<String> = pools.iter().map(|(name, ..)| name.clone()).collect();
+        let former = std::mem::replace(&mut self.listeners.pools, names);
+        if pools.is_empty() && former.is_empty() {
             return;
+        }
+        for name in former.iter().filter(|name| !self.listeners.pools.contains(name)) {
+            self.listeners.events.remove_pool(name);
         }
         let now = self.events.now();
         let mut actions = Vec::new();
@@ -96,7 +106,11 @@ impl Host {
     pub(super) fn announce_state(&mut self, transition: &Transition) {
         let id = transition.id;
         // First, so that one which is being stopped is not sent the news of it.
-        if self.listeners.events.is_listener(id) {
+        let last = transition.to == State::Stopping && self.machine.mood() != Mood::Running;
+        if last && !self.listeners.events.is_quiet(id) {
+            let until = self.events.now().saturating_add(LAST_WORDS);
+            self.state.listening.insert(id, (until, None));
+        } else if self.listeners.events.is_listener(id) {
             self.listener_said(id, Said::State(transition.to));
         }
         let kind = Kind::of_state(transition.to);
@@ -105,6 +119,38 @@ impl Host {
         }
         if let Some(spec) = self.processes.get(&id).map(|process| Rc::clone(&process.spec)) {
             self.notify(kind, || payload::state(&spec.process.name, &spec.group, transition));
+        }
+    }
+
+    /// Whether a listener is to hear what is left before it gets this signal.
+    pub(super) fn hears_first(&mut self, id: ProcId, signal: Signal, group: bool) -> bool {
+        if signal == Signal::KILL {
+            self.state.listening.remove(&id);
+        }
+        match self.state.listening.get_mut(&id) {
+            Some((_, waiting)) => {
+                *waiting = Some((signal, group));
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Stops listeners that have heard everything, or had the time for it.
+    pub(super) fn dismiss_listeners(&mut self) {
+        let now = self.events.now();
+        let events = &self.listeners.events;
+        let done =
+            |(id, (until, _)): (&ProcId, &(Moment, _))| *until <= now || events.is_quiet(*id);
+        let done: Vec<ProcId> =
+            self.state.listening.iter().filter(|of| done(*of)).map(|(id, _)| *id).collect();
+        for id in done {
+            if let Some((_, waiting)) = self.state.listening.remove(&id) {
+                self.listener_said(id, Said::State(State::Stopping));
+                if let Some((signal, group)) = waiting {
+                    self.send(id, signal, group);
+                }
+            }
         }
     }
 
@@ -117,8 +163,6 @@ impl Host {
     }
 
     pub(super) fn group_removed(&mut self, name: &str) {
-        self.listeners.events.remove_pool(name);
-        self.set_ticks();
         self.notify(Kind::ProcessGroupRemoved, || payload::group(name));
     }
 

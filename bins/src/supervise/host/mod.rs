@@ -7,6 +7,7 @@ mod command;
 mod deeds;
 mod environment;
 mod errno;
+mod groups;
 mod health;
 mod listeners;
 mod notify;
@@ -20,18 +21,18 @@ mod start;
 mod state_file;
 mod streams;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::rc::Rc;
 use std::time::Duration;
 
-use reaper::{EventLoop, Exit, Key, Limit, Moment, Wakeup};
+use reaper::{EventLoop, Exit, Key, Limit, Moment, Pid, Wakeup};
 use sigpolicy::Signal;
 
 use super::config::model::{Config, Daemon, Level};
 use super::logs::{MainLog, SinkId};
 use super::machine::Machine;
-use super::machine::types::{Action, After, Input, Mood, ProcId};
+use super::machine::types::{Action, After, Change, Input, Mood, ProcId};
 use crate::control::readable;
 use crate::files::PidFile;
 use crate::footprint::forget_the_start;
@@ -39,6 +40,7 @@ use crate::footprint::forget_the_start;
 use checks::Checks;
 use environment::Variable;
 use listeners::Listeners;
+use orphans::Remains;
 use plan::Present;
 use process::Process;
 use sockets::Sockets;
@@ -89,8 +91,22 @@ struct State {
     log_full: Vec<Key>,
     told: Vec<String>,
     finished: Option<After>,
-    /// Programs with `kill_orphans` that have ended and may have left something.
-    bereaved: Vec<ProcId>,
+    /// Runs of programs with `kill_orphans` that have ended and may have left something.
+    bereaved: Vec<Remains>,
+    /// Listeners that are to be stopped when they have heard what is left, with the signal for that.
+    listening: BTreeMap<ProcId, (Moment, Option<(Signal, bool)>)>,
+    /// The commands that are to stop programs, while they run.
+    stop_commands: HashMap<ProcId, Key>,
+    /// Programs that were told to stop with all of their process group, of which some still live.
+    groups: Vec<(ProcId, Exit)>,
+    /// What a reload adds when all of these have gone.
+    additions: Option<(BTreeSet<ProcId>, Vec<Change>)>,
+    /// There may be more of what they left.
+    look_for_remains: bool,
+    /// The processes of all programs.
+    pids: HashSet<Pid>,
+    /// How many marked runs there have been.
+    runs: u64,
 }
 
 /// What a key of the event loop stands for.
@@ -105,7 +121,8 @@ enum Source {
     Notify(ProcId),
     /// A health command, or its output.
     Health(ProcId),
-    StopCommand(ProcId),
+    /// The command that is to stop this process of a program.
+    StopCommand(ProcId, Pid),
     /// A log that is full.
     Sink(SinkId),
     /// The main log, or its copy on standard output, is full.
@@ -120,6 +137,7 @@ impl Host {
             if let Some(after) = self.state.finished.take() {
                 return after;
             }
+            self.dismiss_listeners();
             self.await_log();
             let deadline = self.deadline();
             if deadline.is_none() && std::mem::take(&mut self.state.settled) {
@@ -133,12 +151,15 @@ impl Host {
             for wakeup in wakeups.drain(..) {
                 self.wake(wakeup);
             }
+            self.kill_further_remains();
         }
     }
 
     fn deadline(&self) -> Option<Moment> {
         let others = [self.checks.deadline(), self.listeners.deadline(), self.outputs.deadline()];
-        self.machine.deadline().into_iter().chain(others.into_iter().flatten()).min()
+        let listening = self.state.listening.values().map(|(until, _)| *until);
+        let others = others.into_iter().flatten().chain(listening);
+        self.machine.deadline().into_iter().chain(others).min()
     }
 
     fn wake(&mut self, wakeup: Wakeup) {
@@ -172,7 +193,7 @@ impl Host {
         match self.sources.remove(&key) {
             Some(Source::Child(id)) => self.program_exited(id, exit),
             Some(Source::Health(id)) => self.health_exited(id, exit),
-            Some(Source::StopCommand(id)) => self.stop_command_exited(id, exit),
+            Some(Source::StopCommand(id, pid)) => self.stop_command_exited(id, pid, exit),
             _ => {}
         }
     }
@@ -226,12 +247,20 @@ impl Host {
 
     /// A line that would otherwise be repeated for as long as its cause lasts.
     fn warn_once(&mut self, text: String) {
-        if !self.state.told.contains(&text) {
-            self.line(Level::Warn, &text);
-            self.state.told.push(text);
+        if self.state.told.contains(&text) {
+            return;
         }
+        self.line(Level::Warn, &text);
+        // Texts with numbers in them are many, and old ones are news again.
+        if self.state.told.len() >= TOLD {
+            self.state.told.clear();
+        }
+        self.state.told.push(text);
     }
 }
+
+/// Warnings that are remembered in order not to be repeated.
+const TOLD: usize = 64;
 
 /// The signals that the supervisor takes for itself; a program gets their defaults.
 const OWN_SIGNALS: [Signal; 6] =

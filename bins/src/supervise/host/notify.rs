@@ -27,6 +27,9 @@ impl Host {
         }
         if ready {
             self.feed(Input::Ready(id));
+        } else {
+            let name = self.name(id);
+            self.line(Level::Warn, format!("{name} closed its ready_fd without a newline"));
         }
     }
 

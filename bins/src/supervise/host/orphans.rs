@@ -14,21 +14,36 @@ use super::Host;
 use crate::supervise::config::model::Level;
 use crate::supervise::machine::types::ProcId;
 
+/// Where the mark stands in the environment of a program.
+pub(super) const MARK: &str = "SUPERVISE_RUN";
+const VARIABLE: &[u8] = MARK.as_bytes();
+
+/// What a run of a program may have left.
+pub(super) struct Remains {
+    mark: Box<str>,
+    name: String,
+    killed: Vec<Pid>,
+}
+
 /// How long orphans may take to leave when everything else has gone.
 const LAST_GRACE: Duration = Duration::from_secs(2);
 
 impl Host {
+    /// What a run of a program with `kill_orphans` is known by; unlike its name nobody else has it.
+    pub(super) fn mark(&mut self) -> Box<str> {
+        self.state.runs = self.state.runs.saturating_add(1);
+        format!("{}.{}", Pid::own(), self.state.runs).into()
+    }
+
     /// With `kill_orphans` nothing that descends from a program outlives it.
-    pub(super) fn kill_remains(&mut self, id: ProcId, pid: Pid) {
-        let Some(process) = self.processes.get(&id) else { return };
-        if !process.spec.process.extra.kill_orphans {
-            return;
-        }
+    pub(super) fn kill_remains(&mut self, id: ProcId, pid: Pid, mark: Option<Box<str>>) {
+        let Some(mark) = mark else { return };
+        let name = self.name(id);
         // The group's number stays taken while it has a member.
-        if let Some(group) = number(pid).filter(|_| pid.as_raw() > 1) {
+        // But one of ours that was started just now may have it.
+        if let Some(group) = number(pid).filter(|_| pid.as_raw() > 1 && !self.is_child(pid)) {
             match kill_process_group(group, Kill::KILL) {
                 Ok(()) => {
-                    let name = self.name(id);
                     self.line(
                         Level::Info,
                         format!("killed what '{name}' left in its process group"),
@@ -40,47 +55,44 @@ impl Host {
                 }
             }
         }
-        self.state.bereaved.push(id);
-        self.kill_further_remains();
+        self.state.bereaved.push(Remains { mark, name, killed: Vec::new() });
+        self.state.look_for_remains = true;
     }
 
-    /// Orphans of programs that have ended are known by the names in their environment. When they
-    /// die their children come to us in turn, so this is asked again after each.
+    /// Orphans are known by the mark in their environment. When they die their children come to us
+    /// in turn, so this is asked again after each.
+    /// Once for all that has ended together: the kernel walks all children for the question.
     pub(super) fn kill_further_remains(&mut self) {
-        // A program that runs again owns whatever bears its name now.
-        let running = |id: &ProcId| self.processes.get(id).is_some_and(|p| p.run.is_some());
-        let bereaved: Vec<ProcId> =
-            self.state.bereaved.iter().copied().filter(|id| !running(id)).collect();
-        if bereaved.is_empty() {
-            self.state.bereaved.clear();
+        let due = std::mem::take(&mut self.state.look_for_remains);
+        if !due || self.state.bereaved.is_empty() {
             return;
         }
         let (mut killed, mut left) = (Vec::new(), false);
         for pid in strangers(&|pid| self.is_child(pid)) {
-            let Some((group, name)) = names(pid) else { continue };
-            let of = |id: &&ProcId| {
-                self.processes.get(id).is_some_and(|process| {
-                    *process.spec.group == *group && process.spec.process.name == name
-                })
-            };
-            if bereaved.iter().any(|id| of(&id)) {
-                if number(pid).is_some_and(|number| kill_process(number, Kill::KILL).is_ok()) {
-                    killed.push((pid, name));
-                }
-                left = true;
+            let Some(mark) = mark_of(pid) else { continue };
+            let remains = self.state.bereaved.iter_mut().find(|remains| *remains.mark == *mark);
+            let Some(remains) = remains else { continue };
+            let sent = number(pid).is_some_and(|number| kill_process(number, Kill::KILL).is_ok());
+            if sent && !remains.killed.contains(&pid) {
+                remains.killed.push(pid);
+                killed.push((pid, remains.name.clone()));
             }
+            left = true;
         }
         for (pid, name) in killed {
             self.line(Level::Info, format!("killed pid {pid}, left by '{name}'"));
         }
-        // When the last of them has gone, so has the reason to look.
-        self.state.bereaved = if left { bereaved } else { Vec::new() };
+        if !left {
+            // When the last of them has gone, so has the reason to look.
+            self.state.bereaved.clear();
+        }
     }
 
     /// The last thing: as PID 1 nothing outlives us, and what still runs is asked before the kernel
     /// kills it; elsewhere what `kill_orphans` programs have left is seen to its end.
     pub(super) fn bury(&mut self) {
         let everybody = is_init();
+        self.kill_further_remains();
         if strangers(&|_| false).is_empty() || (!everybody && self.state.bereaved.is_empty()) {
             return;
         }
@@ -99,6 +111,7 @@ impl Host {
                     self.orphan(pid, exit);
                 }
             }
+            self.kill_further_remains();
         }
     }
 
@@ -107,7 +120,7 @@ impl Host {
     }
 
     fn is_child(&self, pid: Pid) -> bool {
-        self.processes.values().any(|p| p.run.as_ref().is_some_and(|run| run.pid == pid))
+        self.state.pids.contains(&pid)
     }
 }
 
@@ -124,13 +137,10 @@ fn strangers(known: &dyn Fn(Pid) -> bool) -> Vec<Pid> {
     pids.filter(|pid| !known(*pid)).collect()
 }
 
-/// The group and the name that a process was started under, if it still says so.
-fn names(pid: Pid) -> Option<(String, String)> {
+/// The mark that a process was started with, if it still has it.
+fn mark_of(pid: Pid) -> Option<String> {
     let environment = fs::read(Path::new("/proc").join(pid.to_string()).join("environ")).ok()?;
-    let find = |name: &[u8]| {
-        let value =
-            environment.split(|byte| *byte == 0).find_map(|line| line.strip_prefix(name))?;
-        String::from_utf8(value.to_vec()).ok()
-    };
-    Some((find(b"SUPERVISOR_GROUP_NAME=")?, find(b"SUPERVISOR_PROCESS_NAME=")?))
+    let mut lines = environment.split(|byte| *byte == 0);
+    let mark = lines.find_map(|line| line.strip_prefix(VARIABLE)?.strip_prefix(b"="))?;
+    String::from_utf8(mark.to_vec()).ok()
 }

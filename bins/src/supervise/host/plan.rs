@@ -167,13 +167,20 @@ const SHORTEST_KILL_WAIT: Duration = Duration::from_secs(1);
 
 fn stop(process: &Process, wait: Duration) -> Vec<(Signal, Duration)> {
     let extra = &process.extra;
-    if !extra.stopsignals.is_empty() {
-        return extra.stopsignals.clone();
+    let mut stop = if extra.stopsignals.is_empty() {
+        // 0 is SIG_DFL to Python and a mere question to kill(2): CONT does as little to what runs.
+        let signal = Signal::from_raw(process.stopsignal).unwrap_or(Signal::CONT);
+        let times = usize::try_from(extra.stopretries.unwrap_or(1).max(1)).unwrap_or(1);
+        vec![(signal, wait); times]
+    } else {
+        extra.stopsignals.clone()
+    };
+    if extra.stop_command.is_some() {
+        // The command has its time, and what it did not achieve is for the signals, as in systemd.
+        let first = stop.first().map_or(Signal::TERM, |(signal, _)| *signal);
+        stop.insert(0, (first, wait));
     }
-    // 0 is SIG_DFL to Python and a mere question to kill(2): CONT does as little to what runs.
-    let signal = Signal::from_raw(process.stopsignal).unwrap_or(Signal::CONT);
-    let times = usize::try_from(extra.stopretries.unwrap_or(1).max(1)).unwrap_or(1);
-    vec![(signal, wait); times]
+    stop
 }
 
 fn seconds(number: i64) -> Duration {

@@ -33,6 +33,8 @@ pub(super) struct Run {
     /// The pipe of `ready_fd`.
     pub(super) ready: Option<Key>,
     pub(super) notify: Option<(Key, Box<Receiver>)>,
+    /// What its descendants are known by, with `kill_orphans`.
+    pub(super) mark: Option<Box<str>>,
 }
 
 impl Process {

@@ -10,7 +10,7 @@ use super::process::Process;
 use super::start::tell_notes;
 use crate::supervise::config::model::{Config, Daemon, Group, Level};
 use crate::supervise::logs::MainLogOptions;
-use crate::supervise::machine::types::Input;
+use crate::supervise::machine::types::{Change, Input, ProcId};
 
 impl Host {
     /// SIGHUP: reads the file again and applies what is different. Programs whose keys are the same
@@ -58,7 +58,33 @@ impl Host {
         for name in &difference.added {
             self.group_added(name);
         }
-        self.feed(Input::Apply(general(&self.daemon), difference.changes));
+        if let Some((_, former)) = self.state.additions.take() {
+            self.state.inputs.push_back(Input::Apply(general(&self.daemon), former));
+        }
+        let is_new = |change: &Change| matches!(change, Change::Add(..));
+        let (new, other): (Vec<_>, Vec<_>) = difference.changes.into_iter().partition(is_new);
+        let removed = |change: &Change| match change {
+            Change::Remove(id) => Some(*id),
+            Change::Add(..) | Change::Replace(..) => None,
+        };
+        let removed: BTreeSet<ProcId> = other.iter().filter_map(removed).collect();
+        // As with supervisorctl's update: what is new may want what the old ones hold, a port.
+        self.state.additions = Some((removed, new));
+        self.feed(Input::Apply(general(&self.daemon), other));
+        self.add_what_waits(None);
+    }
+
+    /// Adds the new programs of a reload when all that it removed have gone.
+    pub(super) fn add_what_waits(&mut self, gone: Option<ProcId>) {
+        let Some((removed, _)) = &mut self.state.additions else { return };
+        if let Some(gone) = gone {
+            removed.remove(&gone);
+        }
+        if removed.is_empty() {
+            if let Some((_, new)) = self.state.additions.take() {
+                self.feed(Input::Apply(general(&self.daemon), new));
+            }
+        }
     }
 
     /// What was stopped by hand before stays stopped.

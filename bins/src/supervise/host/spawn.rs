@@ -14,16 +14,18 @@ use reaper::{Child, Credentials, Image, Interest, Pid, Setup, SpawnError, Stage,
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
+use sigpolicy::Signal;
 
 use super::command;
 use super::environment::{Variable, of_program};
 use super::errno;
+use super::orphans::MARK;
 use super::plan::Spec;
 use super::process::{Run, Stdin};
-use super::sockets::wanted;
+use super::sockets::{url, wanted};
 use super::streams::Streams;
 use super::{Host, Source};
-use crate::supervise::config::model::{Kind, Type};
+use crate::supervise::config::model::{Kind, Level, Type};
 use crate::supervise::machine::types::{Input, ProcId};
 
 /// Descriptors that a program usually costs: its pidfd, and its standard streams.
@@ -39,6 +41,15 @@ struct Ends {
     ready: Option<OwnedFd>,
 }
 
+/// Our ends of everything.
+struct Ours {
+    streams: Streams,
+    stdin: Option<OwnedFd>,
+    ready: Option<OwnedFd>,
+    notify: Option<Receiver>,
+    mark: Option<Box<str>>,
+}
+
 impl Host {
     /// Starts a process and answers the machine.
     pub(super) fn spawn(&mut self, id: ProcId) {
@@ -52,7 +63,14 @@ impl Host {
     fn try_spawn(&mut self, id: ProcId) -> Result<Pid, String> {
         let Some(process) = self.processes.get(&id) else { return Err("no such process".into()) };
         let spec = Rc::clone(&process.spec);
-        let (user, mut variables) = self.environment_of(&spec)?;
+        let (user, mut variables) = match self.environment_of(&spec) {
+            Ok(found) => found,
+            Err(text) => {
+                let streams = self.open_streams(id, &spec).map_or_else(|_| Vec::new(), |(s, _)| s);
+                self.last_words(streams, &text);
+                return Err(text);
+            }
+        };
         let path = variables.iter().rev().find(|(name, _)| name == "PATH").map(|(_, path)| path);
         let found = command::find(
             &spec.process.command,
@@ -64,7 +82,13 @@ impl Host {
         let pipes = |error: io::Error| cannot_make(name, &error);
         let socket = match wanted(&spec) {
             None => None,
-            Some(socket) => Some((socket, self.sockets.open(socket)?)),
+            Some(socket) => {
+                let (name, new) = self.sockets.open(socket)?;
+                if new {
+                    self.line(Level::Info, format!("Creating socket {}", url(socket)));
+                }
+                Some((socket, name))
+            }
         };
         let (streams, [child_out, child_err]) = self.open_streams(id, &spec).map_err(pipes)?;
         let thrifty = self.is_short_of_descriptors();
@@ -74,6 +98,10 @@ impl Host {
             if let Some(watchdog) = spec.process.extra.watchdog {
                 variables.push(("WATCHDOG_USEC".into(), watchdog.as_micros().to_string().into()));
             }
+        }
+        let mark = spec.process.extra.kill_orphans.then(|| self.mark());
+        if let Some(mark) = &mark {
+            variables.push((MARK.into(), OsString::from(&**mark)));
         }
         if let Some((_, name)) = &socket {
             socket_variables(&spec, name, &mut variables);
@@ -120,7 +148,8 @@ impl Host {
         drop((ends, child_out, child_err));
         let pid = child.pid();
         self.adjust_oom(&spec, pid);
-        self.take_over(id, child, streams, parent_stdin, parent_ready, notify);
+        let ours = Ours { streams, stdin: parent_stdin, ready: parent_ready, notify, mark };
+        self.take_over(id, child, ours);
         Ok(pid)
     }
 
@@ -136,7 +165,7 @@ impl Host {
     }
 
     /// Everything that the child becomes.
-    fn setup<'fd>(
+    pub(super) fn setup<'fd>(
         &self,
         spec: &Spec,
         user: Option<Credentials>,
@@ -166,18 +195,12 @@ impl Host {
     }
 
     /// The program runs: its end, its words and its signs of life are awaited from here on.
-    fn take_over(
-        &mut self,
-        id: ProcId,
-        child: Child,
-        streams: Streams,
-        stdin: Option<OwnedFd>,
-        ready: Option<OwnedFd>,
-        notify: Option<Receiver>,
-    ) {
+    fn take_over(&mut self, id: ProcId, child: Child, ours: Ours) {
+        let Ours { streams, stdin, ready, notify, mark } = ours;
         let pid = child.pid();
         let key = self.events.child(child);
         self.sources.insert(key, Source::Child(id));
+        let wanted = (streams.len(), ready.is_some(), notify.is_some());
         let streams = self.watch_streams(streams);
         let ready = ready.and_then(|fd| self.watch(fd, Source::Ready(id)));
         let notify = notify.and_then(|receiver| {
@@ -185,8 +208,18 @@ impl Host {
             let key = self.watch(fd, Source::Notify(id))?;
             Some((key, Box::new(receiver)))
         });
+        let got = (streams.iter().flatten().count(), ready.is_some(), notify.is_some());
+        if got != wanted {
+            // Deaf to it for as long as it lives; the next try may find more descriptors.
+            let name = self.name(id);
+            self.line(Level::Warn, format!("killing '{name}' ({pid}): it cannot be watched"));
+            if let Some(child) = self.events.get(key) {
+                let _ = child.signal(Signal::KILL);
+            }
+        }
+        self.state.pids.insert(pid);
         let stdin = stdin.map(Stdin::new);
-        let run = Run { key, pid, stdin, streams, ready, notify };
+        let run = Run { key, pid, stdin, streams, ready, notify, mark };
         if let Some(process) = self.processes.get_mut(&id) {
             process.begin(run);
         }
@@ -229,7 +262,8 @@ impl Host {
 fn credentials(spec: &Spec) -> Result<Option<Credentials>, String> {
     let (uid, gid) = (spec.process.uid, spec.process.extra.gid);
     let own = rustix::process::geteuid();
-    let wanted = uid.filter(|uid| *uid != own.as_raw() || own.is_root());
+    // As supervisord: who we are already is nothing to become.
+    let wanted = uid.filter(|uid| *uid != own.as_raw());
     if wanted.is_none() && gid.is_none() {
         return Ok(None);
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use reaper::orphans::{become_subreaper, is_init};
 use reaper::{Credentials, EventLoop, Limit, Pid, Resource, Setup, settle};
-use rustix::process::{Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource as Limited, Rlimit, getrlimit, setrlimit};
 
 use super::checks::Checks;
 use super::environment::inherited;
@@ -48,10 +48,8 @@ pub fn run(options: Options, config: Config, birth: Birth) -> Result<u8, Failed>
     let dropped = drop_privileges(&daemon).map_err(usage)?;
     let nofile = raise_limits(&daemon).map_err(usage)?;
     let state = options.state.as_ref().map(|path| world.cwd.join(path));
-    let (state_file, stopped) = match state.as_deref().map(StateFile::open).transpose() {
-        Ok(found) => found.map_or((None, BTreeSet::new()), |(file, names)| (Some(file), names)),
-        Err(text) => return Err(usage(text)),
-    };
+    let state_file = state.as_deref().map(StateFile::open).transpose().map_err(usage)?;
+    let stopped = state_file.as_ref().map(|file| file.stopped().clone()).unwrap_or_default();
     let launcher = match background(!daemon.nodaemon)? {
         Place::Here(launcher) => launcher,
         Place::Launched(code) => return Ok(code),
@@ -62,11 +60,16 @@ pub fn run(options: Options, config: Config, birth: Birth) -> Result<u8, Failed>
         Err(failed) => return tell(launcher, failed),
     };
     let mut log = MainLog::open(MainLogOptions::of(&daemon));
-    preamble(&mut log, &daemon, dropped.as_deref(), &notes);
+    if launcher.is_some() && !log.is_open() {
+        let text = format!("could not open the log file {}", daemon.logfile);
+        return tell(launcher, usage(text));
+    }
+    // Before anything that belongs to the run of another supervisor is touched.
     let pid_file = match write_pid(&daemon, &mut log) {
         Ok(pid_file) => pid_file,
         Err(failed) => return tell(launcher, failed),
     };
+    preamble(&mut log, &daemon, dropped.as_deref(), &notes);
     let mut host = Host {
         events,
         machine: Machine::new(general(&daemon)),
@@ -177,8 +180,9 @@ fn again(options: &Options, world: &World) -> Result<Config, String> {
 fn drop_privileges(daemon: &Daemon) -> Result<Option<String>, String> {
     let own = rustix::process::getuid();
     let Some(uid) = daemon.user else { return Ok(None) };
+    let told = format!("Set uid to user {uid} succeeded");
     if uid == own.as_raw() {
-        return Ok(None);
+        return Ok(Some(told));
     }
     if !own.is_root() {
         return Err("Can't drop privilege as nonroot user".to_owned());
@@ -186,30 +190,37 @@ fn drop_privileges(daemon: &Daemon) -> Result<Option<String>, String> {
     let user = Credentials::lookup(Some(&uid.to_string()), None);
     let user = user.map_err(|error| error.to_string())?;
     settle(&Setup::new().credentials(user)).map_err(|error| error.to_string())?;
-    Ok(Some(format!("Set uid to user {uid} succeeded")))
+    Ok(Some(told))
 }
 
 /// Makes as many files and processes possible as the file asks for, and more files for ourselves;
 /// what programs get.
 fn raise_limits(daemon: &Daemon) -> Result<Limit, String> {
     let wanted = [
-        (rustix::process::Resource::Nofile, daemon.minfds, "minfds", "file descriptors", "open"),
-        (rustix::process::Resource::Nproc, daemon.minprocs, "minprocs", "processes", "start"),
+        (Limited::Nofile, daemon.minfds, "minfds", ["file descriptors"; 2], ["process", "start"]),
+        (
+            Limited::Nproc,
+            daemon.minprocs,
+            "minprocs",
+            ["available processes", "processes"],
+            ["program", "start"],
+        ),
     ];
-    for (resource, least, key, what, verb) in wanted {
+    for (resource, least, key, [what, kind], [process, verb]) in wanted {
         let least = u64::try_from(least).unwrap_or(0);
         let limit = getrlimit(resource);
         if limit.current.is_none_or(|soft| soft >= least) {
             continue;
         }
         let maximum = limit.maximum.map(|hard| hard.max(least));
-        if let Err(error) = setrlimit(resource, Rlimit { current: Some(least), maximum }) {
+        if setrlimit(resource, Rlimit { current: Some(least), maximum }).is_err() {
             let most = limit.maximum.unwrap_or(u64::MAX);
             return Err(format!(
-                "the minimum number of {what} required to run this process is {least} as per the \
-                 \"{key}\" command-line argument or config file setting, and the current \
-                 environment will only allow you to {verb} {most} ({error}): raise the limit or \
-                 lower {key}"
+                "The minimum number of {what} required to run this {process} is {least} as per the \
+                 \"{key}\" command-line argument or config file setting. The current environment \
+                 will only allow you to open {most} {kind}.  Either raise the number of usable \
+                 {kind} in your environment (see README.rst) or lower the {key} setting in the \
+                 config file to allow the {process} to {verb}."
             ));
         }
     }
@@ -225,7 +236,9 @@ fn settle_in(daemon: &Daemon, daemonized: bool) -> Result<(EventLoop, File), Fai
         let changed = std::env::set_current_dir(directory);
         changed.map_err(|error| Failed::io(format!("can't chdir into '{directory}'"), &error))?;
     }
-    if let Ok(mask) = u32::try_from(daemon.umask) {
+    // In the foreground a mask that nobody names is the caller's.
+    let wanted = daemonized || daemon.umask_given;
+    if let (true, Ok(mask)) = (wanted, u32::try_from(daemon.umask)) {
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask & 0o777));
     }
     // Not before the forks of a daemon: a handler belongs to one process.

@@ -15,7 +15,9 @@ const HEAD: &str = "# stopped by hand; written by supervise";
 /// The file and what stands in it.
 pub(super) struct StateFile {
     path: PathBuf,
-    written: Option<BTreeSet<String>>,
+    stopped: BTreeSet<String>,
+    /// What stands in the file is something else.
+    stale: bool,
 }
 
 impl StateFile {
@@ -23,7 +25,7 @@ impl StateFile {
     ///
     /// # Errors
     /// When it is there and cannot be read, or is something else.
-    pub(super) fn open(path: &Path) -> Result<(Self, BTreeSet<String>), String> {
+    pub(super) fn open(path: &Path) -> Result<Self, String> {
         let shown = path.display();
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
@@ -35,21 +37,30 @@ impl StateFile {
         }
         let lines = text.lines().skip(1).map(str::trim).filter(|line| !line.is_empty());
         let stopped: BTreeSet<String> = lines.map(str::to_owned).collect();
-        Ok((Self { path: path.to_owned(), written: None }, stopped))
+        Ok(Self { path: path.to_owned(), stopped, stale: false })
     }
 
-    /// Writes the names, if they are others than before: a new file, moved over the old one.
+    /// The names, as `group:name`.
+    pub(super) fn stopped(&self) -> &BTreeSet<String> {
+        &self.stopped
+    }
+
+    /// Notes that a program was stopped by hand, or runs again.
     ///
     /// # Errors
-    /// What the file system says; it is tried again with the next change.
-    fn write(&mut self, stopped: BTreeSet<String>) -> io::Result<()> {
-        if self.written.as_ref() == Some(&stopped) {
-            return Ok(());
-        }
+    /// What the file system says; it is tried again with the next note.
+    fn note(&mut self, name: String, stopped: bool) -> io::Result<()> {
+        let news = if stopped { self.stopped.insert(name) } else { self.stopped.remove(&name) };
+        self.stale |= news;
+        if self.stale { self.write() } else { Ok(()) }
+    }
+
+    /// A new file, moved over the old one.
+    fn write(&mut self) -> io::Result<()> {
         let mut draft = self.path.clone().into_os_string();
         draft.push(".new");
         let mut text = format!("{HEAD}\n");
-        for name in &stopped {
+        for name in &self.stopped {
             text.push_str(name);
             text.push('\n');
         }
@@ -58,7 +69,7 @@ impl StateFile {
             .and_then(|()| fs::rename(&draft, &self.path));
         match written {
             Ok(()) => {
-                self.written = Some(stopped);
+                self.stale = false;
                 Ok(())
             }
             Err(error) => {
@@ -70,18 +81,14 @@ impl StateFile {
 }
 
 impl Host {
-    /// Takes down what is stopped by hand.
-    pub(super) fn remember_orders(&mut self) {
-        if self.state_file.is_none() {
-            return;
-        }
-        let stopped = |id: &ProcId| self.machine.view(*id).is_some_and(|view| view.by_hand);
-        let of_hand = self.present.iter().filter(|(_, (id, _))| stopped(id));
-        let names = of_hand.map(|((group, name), _)| format!("{group}:{name}")).collect();
+    /// Takes down whether a program was stopped by hand.
+    pub(super) fn remember_order(&mut self, id: ProcId) {
         let Some(file) = &mut self.state_file else { return };
-        if let Err(error) = file.write(names) {
-            let shown = file.path.display();
-            let text = format!("cannot write the state file {shown}: {error}");
+        let Some(process) = self.processes.get(&id) else { return };
+        let by_hand = self.machine.view(id).is_some_and(|view| view.by_hand);
+        let name = format!("{}:{}", process.spec.group, process.spec.process.name);
+        if let Err(error) = file.note(name, by_hand) {
+            let text = format!("cannot write the state file {}: {error}", file.path.display());
             self.warn_once(text);
         }
     }
@@ -96,13 +103,17 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("state-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let path = directory.join("state");
-        let (mut file, stopped) = StateFile::open(&path).unwrap();
-        assert!(stopped.is_empty());
+        let mut file = StateFile::open(&path).unwrap();
+        assert!(file.stopped().is_empty());
+        file.note("g:a".to_owned(), false).unwrap();
+        assert!(!path.exists(), "nothing to tell");
+        file.note("g:a".to_owned(), true).unwrap();
+        file.note("b:b".to_owned(), true).unwrap();
         let names: BTreeSet<String> = ["g:a".to_owned(), "b:b".to_owned()].into();
-        file.write(names.clone()).unwrap();
-        assert_eq!(StateFile::open(&path).unwrap().1, names);
-        file.write(BTreeSet::new()).unwrap();
-        assert!(StateFile::open(&path).unwrap().1.is_empty());
+        assert_eq!(*StateFile::open(&path).unwrap().stopped(), names);
+        file.note("g:a".to_owned(), false).unwrap();
+        file.note("b:b".to_owned(), false).unwrap();
+        assert!(StateFile::open(&path).unwrap().stopped().is_empty());
         fs::write(&path, "something else\n").unwrap();
         assert!(StateFile::open(&path).is_err());
         fs::remove_dir_all(&directory).unwrap();

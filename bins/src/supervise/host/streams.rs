@@ -125,7 +125,12 @@ impl Host {
                 LogFile::Path(path) => SinkTarget::Path(path.into()).is_device(),
                 LogFile::Auto | LogFile::None | LogFile::Syslog => false,
             };
-            let options = ChannelOptions::of(output, self.daemon.strip_ansi, debug, device);
+            let mut options = ChannelOptions::of(output, self.daemon.strip_ansi, debug, device);
+            if listener {
+                // What it says is its part of a dialogue, and no event, as in supervisord.
+                options.copy = debug;
+                options.capture_maxbytes = 0;
+            }
             let flow = Flow {
                 id,
                 stream,
@@ -207,6 +212,7 @@ impl Host {
     /// Why there is no program, where its own words would have gone.
     pub(super) fn last_words(&mut self, mut streams: Streams, text: &str) {
         let Some((_, mut flow)) = streams.pop() else { return };
+        flow.listener = false;
         let text = format!("supervisor: {text}\nsupervisor: child process was not spawned\n");
         self.take(&mut flow, text.as_bytes());
         self.end_flow(flow);
@@ -353,6 +359,7 @@ impl Host {
         self.log.reopen();
         let troubles = self.outputs.sinks.reopen();
         self.troubles(troubles);
+        self.begin_waiting_anew();
     }
 
     /// A program is no longer there to write.
@@ -362,6 +369,9 @@ impl Host {
             for id in [targets.file, targets.syslog].into_iter().flatten() {
                 let troubles = self.outputs.sinks.close(id);
                 self.troubles(troubles);
+                if self.outputs.sinks.get(id).is_none() {
+                    self.let_go(id);
+                }
             }
         }
     }

@@ -101,6 +101,12 @@ impl MainLog {
         level >= self.options.level
     }
 
+    /// Whether it could be opened.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.sink.is_some()
+    }
+
     /// Writes a line, if it is serious enough.
     pub fn log(&mut self, level: Level, text: &dyn Display) {
         if self.wants(level) {

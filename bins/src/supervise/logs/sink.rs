@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::io::{Errno, read};
 
@@ -15,10 +15,9 @@ use crate::supervise::config::model::Level;
 
 /// How long a log that cannot be written is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Failures in a row, about one a second, after which a log on a full disk is given up until it can
-/// be written again: a server must not stand still for its log.
-const PATIENCE: u32 = 10;
-const GIVEN_UP: u32 = PATIENCE + 1;
+/// How long programs wait for a log on a full disk before it is given up until it can be written
+/// again: a server must not stand still for its log.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a [`Sink`] is opened for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -85,8 +84,10 @@ pub struct Sink {
     blocked: bool,
     /// The error that has been told, until a write succeeds.
     failing: Option<Errno>,
-    /// How often in a row it failed.
-    failures: u32,
+    /// When it began to fail.
+    since: Option<Instant>,
+    /// It has failed for too long: what comes is lost.
+    given_up: bool,
     /// Bytes given up while it failed.
     lost: u64,
 }
@@ -114,7 +115,15 @@ impl Sink {
     }
 
     fn to(target: Target) -> Self {
-        Self { target, pending: Vec::new(), blocked: false, failing: None, failures: 0, lost: 0 }
+        Self {
+            target,
+            pending: Vec::new(),
+            blocked: false,
+            failing: None,
+            since: None,
+            given_up: false,
+            lost: 0,
+        }
     }
 
     #[cfg(test)]
@@ -201,13 +210,14 @@ impl Sink {
             Err(error) => {
                 let name = self.name();
                 let gone = matches!(self.target, Target::Device(_)) && !device::may_pass(error);
-                self.failures = self.failures.saturating_add(1);
-                let gone = gone || self.failures > PATIENCE;
+                let since = *self.since.get_or_insert_with(Instant::now);
+                let gone = gone || since.elapsed() >= PATIENCE;
+                let news = gone && !std::mem::replace(&mut self.given_up, gone);
                 let then = match gone {
                     true => "what programs write is lost until it can be",
                     false => "its programs wait for that, but not for long",
                 };
-                if self.failing.replace(error).is_none() || self.failures == GIVEN_UP {
+                if self.failing.replace(error).is_none() || news {
                     let error = io::Error::from(error);
                     let text = format!("could not write to log {name}: {error}; {then}");
                     written.troubles.push(Trouble::new(Level::Error, text));
@@ -233,7 +243,7 @@ impl Sink {
     }
 
     fn recovered(&mut self) -> Option<Trouble> {
-        self.failures = 0;
+        (self.since, self.given_up) = (None, false);
         self.failing.take()?;
         let text = match std::mem::take(&mut self.lost) {
             0 => format!("log {} can be written again", self.name()),
@@ -272,7 +282,7 @@ impl Sink {
         }
         let spliced = match &mut self.target {
             // What was given up has to leave the pipe, too.
-            Target::File(file) if self.failures <= PATIENCE => file.splice(from),
+            Target::File(file) if !self.given_up => file.splice(from),
             _ => None,
         };
         match spliced {

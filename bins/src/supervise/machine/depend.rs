@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use reaper::Moment;
 
 use super::process::Process;
-use super::types::{Action, Policy, ProcId, State};
+use super::types::{Action, After, Policy, ProcId, State};
 use super::{Machine, Phase, Rank};
 use crate::supervise::config::model::{Type, Until};
 use crate::supervise::lines::Line;
@@ -123,11 +123,21 @@ impl Machine {
             return;
         }
         let idle = self.unmet(id).find(|on| !on.waiting && !on.is_busy());
-        let Some((on, state)) = idle.map(|on| (on.name(), on.state)) else { return };
+        let Some((on, state, code)) = idle.map(|on| (on.name(), on.state, on.code)) else { return };
+        let (code, mut lost) = (code.max(1), false);
         self.with(id, |process| {
             process.told = true;
+            lost = process.policy.essential && matches!(state, State::Fatal | State::Exited);
             out.push(Action::Log(Line::Held { name: process.name(), on, state }));
+            if lost {
+                let name = process.name();
+                out.push(Action::Log(Line::Essential { name, state: process.state, code }));
+            }
         });
+        if lost {
+            // What it needs has ended for good, and so has it.
+            self.begin_shutdown(now, After::Leave(code), out);
+        }
     }
 
     /// The same for all, in start order.

@@ -181,6 +181,7 @@ fn daemon(overrides: &Overrides, world: &World) -> Result<Daemon, String> {
         user_name: None,
         // Left alone.
         umask: -1,
+        umask_given: false,
         directory: None,
         logfile: "/dev/null".to_owned(),
         logfile_maxbytes: 0,

@@ -40,6 +40,8 @@ impl Watch {
 
     /// After the actions of one step.
     pub(super) fn stepped(&mut self, machine: &Machine) {
+        let untold = self.untold;
+        self.rule(untold == 0, || format!("{untold} starts or ends have no line in the log"));
         let leaves = self.ending || !self.must_leave;
         self.rule(leaves, || "a reason to leave, and it stays".into());
         let wanted = self.ending;
@@ -109,9 +111,10 @@ impl Watch {
             let serves = new.is_some_and(|new| new.policy.hot && new.state != State::Running);
             let stays = known.retired && !serves && state != State::Unknown;
             self.rule(!stays, || format!("{id:?} was never forgotten"));
-            let behind = |old: &Known| Some(old.id) == known.predecessor && !old.gone;
+            let older = |one: &&Known| all.iter().find(|old| one.predecessor == Some(old.id));
+            let mut olds = std::iter::successors(older(&known), older);
             let waits = known.policy.depends_on.iter().any(|wanted| !holds(&all, wanted, true))
-                || all.iter().any(behind);
+                || olds.any(|old| !old.gone);
             let wanted = match known.hand {
                 Some(Hand::Up) => !waits,
                 Some(Hand::Down) => false,

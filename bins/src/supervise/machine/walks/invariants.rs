@@ -7,6 +7,7 @@ use reaper::Moment;
 use super::kernel::Kernel;
 use super::rules::{Hand, Known, is_allowed};
 use crate::supervise::config::model::{ExitOn, Type};
+use crate::supervise::lines::Line;
 use crate::supervise::machine::types::{
     Action, After, Change, General, Input, Mood, Order, Policy, ProcId, State, Transition,
 };
@@ -29,6 +30,8 @@ pub(super) struct Watch {
     pub(super) must_leave: bool,
     pub(super) finished: Option<After>,
     pub(super) changes: u32,
+    /// Starts and ends that were told, less those that the log has a line for.
+    pub(super) untold: i32,
     pub(super) violated: Option<String>,
 }
 
@@ -46,6 +49,7 @@ impl Watch {
             must_leave: false,
             finished: None,
             changes: 0,
+            untold: 0,
             violated: None,
         }
     }
@@ -84,6 +88,7 @@ impl Watch {
             Input::Begin => self.in_order = Some((i64::MIN, String::new(), 0, String::new())),
             Input::Spawned(id, _) | Input::SpawnFailed(id, _) => {
                 let is_up = matches!(input, Input::Spawned(..));
+                self.untold += 1;
                 if let Some(known) = self.at(*id).map(|at| &mut self.known[at]) {
                     known.spawning = false;
                     known.died = (!is_up).then_some(now);
@@ -91,6 +96,7 @@ impl Watch {
                 }
             }
             Input::Exited(id, exit) => {
+                self.untold += 1;
                 if let Some(known) = self.at(*id).map(|at| &mut self.known[at]) {
                     known.died = Some(now);
                     let codes = &known.policy.exitcodes;
@@ -202,6 +208,17 @@ impl Watch {
                     })
                     .collect();
                 self.rule(alive.is_empty(), || format!("finished while {alive:?} live"));
+            }
+            Action::Log(
+                Line::Spawned { .. }
+                | Line::SpawnError(_)
+                | Line::Exited { .. }
+                | Line::Stopped { .. },
+            ) => self.untold -= 1,
+            // What an essential one needs has ended for good.
+            Action::Log(Line::Held { name, state: State::Fatal | State::Exited, .. }) => {
+                let mut named = self.known.iter().filter(|known| known.policy.name == *name);
+                self.reason |= named.any(|known| known.policy.essential);
             }
             Action::Log(_) => {}
         }

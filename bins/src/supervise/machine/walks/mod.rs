@@ -1,6 +1,6 @@
 //! Whole configurations under every chance: seeded walks of the machine beside a pretended kernel.
 //!
-//! `SUPERDAEMON_SUPERVISE_WALKS` sets how many; `SUPERDAEMON_WALK_SEED` plays one of them and tells all of it.
+//! `SUPERDAEMON_WALKS` sets how many; `SUPERDAEMON_WALK_SEED` plays one of them and tells all of it.
 //! What a violation leaves behind is the seed, the shortest list of steps that still shows it, and
 //! the history of these steps: every input with what the machine made of it.
 
@@ -53,7 +53,7 @@ fn walk(seed: u64) -> Result<(), String> {
 
 #[test]
 fn random_walks() {
-    let count = number("SUPERDAEMON_SUPERVISE_WALKS").unwrap_or(5_000);
+    let count = number("SUPERDAEMON_WALKS").unwrap_or(20_000);
     let seeds = match number("SUPERDAEMON_WALK_SEED") {
         Some(seed) => seed..seed.saturating_add(1),
         None => 0..count,

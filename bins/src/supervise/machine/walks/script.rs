@@ -50,7 +50,7 @@ impl Script {
     pub(super) fn new(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
         let mut steps: Vec<Step> =
-            (0..random.usize(3..32)).map(|_| Self::step(&mut random)).collect();
+            (0..random.usize(3..20)).map(|_| Self::step(&mut random)).collect();
         if random.u8(..3) == 0 {
             steps.push(Step::Settle);
         }

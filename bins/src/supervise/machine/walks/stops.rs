@@ -62,6 +62,11 @@ impl Watch {
         let alive = |other: &&Known| {
             kernel.pid(other.id).is_some() && other.id != known.id && other.state != State::Unknown
         };
+        // What is outlived has dependencies of a former file, which may close a circle with the new.
+        let former = |it: &Known| it.retired && !it.gone && !it.policy.depends_on.is_empty();
+        if self.known.iter().any(former) {
+            return;
+        }
         let mut living = self.known.iter().filter(alive);
         let dependent =
             living.clone().find(|other| depends(other, known) && !depends(known, other));
@@ -71,7 +76,7 @@ impl Watch {
         };
         let higher = living.find(|other| {
             other.policy.group_priority > known.policy.group_priority
-                && !self.known.iter().any(|one| crossed(one))
+                && !self.known.iter().any(crossed)
         });
         let why = match (dependent, higher) {
             (Some(other), _) => format!("{:?} is stopped before {:?} of it", known.id, other.id),

@@ -1,0 +1,18 @@
+//! supervise with real programs, one module per topic.
+
+mod bad_config;
+mod children;
+mod exit;
+mod faults;
+mod fcgi;
+mod harness;
+mod identity;
+mod lifecycle;
+mod listener;
+mod order;
+mod output;
+mod output_special;
+mod pid1;
+mod readiness;
+mod reload;
+mod stopping;
