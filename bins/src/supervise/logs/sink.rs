@@ -1,8 +1,10 @@
 //! Where bytes go: a file, a device, the system's log, or nowhere.
 
+mod target;
+
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::io::{Errno, read};
@@ -13,35 +15,13 @@ use super::syslog::{SOCKET, Syslog};
 use super::{READ, Trouble};
 use crate::supervise::config::model::Level;
 
+pub use target::SinkTarget;
+
 /// How long a log that cannot be written is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long programs wait for a log on a full disk before it is given up until it can be written
 /// again: a server must not stand still for its log.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What a [`Sink`] is opened for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum SinkTarget {
-    /// Nowhere.
-    Nothing,
-    /// A file or device. `/dev/stdout`, `/dev/stderr` and `/dev/fd/N` are the supervisor's own
-    /// descriptors, and never rotated whatever they are.
-    Path(PathBuf),
-    /// `/dev/log`, each line as `supervisord: NAME line`.
-    Syslog {
-        /// Stands before each line; empty in the supervisor's own log.
-        name: String,
-    },
-}
-
-impl SinkTarget {
-    /// Whether whole lines should be written ([`ChannelOptions`](super::ChannelOptions)): it
-    /// is something that others write to, too.
-    #[must_use]
-    pub fn is_device(&self) -> bool {
-        matches!(self, Self::Path(path) if Device::is_named(path))
-    }
-}
 
 /// What became of bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
