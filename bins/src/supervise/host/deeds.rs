@@ -59,7 +59,7 @@ impl Host {
         let Some(pid) = self.pid(id) else { return };
         let source = Source::StopCommand(id, pid);
         match self.run_beside(id, source, |extra| extra.stop_command.clone()) {
-            Ok(key) => drop(self.state.stop_commands.insert(id, key)),
+            Ok(key) => drop(self.state.stop_commands.insert(key)),
             Err(text) => {
                 self.line(Level::Warn, text);
                 self.ask_to_stop(id);
@@ -68,7 +68,6 @@ impl Host {
     }
 
     pub(super) fn stop_command_exited(&mut self, id: ProcId, pid: Pid, exit: Exit) {
-        self.state.stop_commands.remove(&id);
         if exit.success() {
             return;
         }
@@ -88,6 +87,15 @@ impl Host {
             self.send(id, *signal, policy.stop_as_group);
         }
         self.settle();
+    }
+
+    /// Whatever still tries to stop what has stopped.
+    pub(super) fn kill_stop_commands(&mut self) {
+        for key in std::mem::take(&mut self.state.stop_commands) {
+            if let Some(command) = self.events.get(key) {
+                let _ = command.signal_group(Signal::KILL);
+            }
+        }
     }
 
     /// Starts a command that belongs to a program but is not it; what it says goes nowhere.
@@ -152,11 +160,6 @@ impl Host {
             self.hear_ready(id, key);
         }
         self.state.listening.remove(&id);
-        // What it was for has been done, by whomever.
-        let command = self.state.stop_commands.remove(&id);
-        if let Some(command) = command.and_then(|key| self.events.get(key)) {
-            let _ = command.signal_group(Signal::KILL);
-        }
         if let Some(run) = self.processes.get_mut(&id).and_then(Process::end) {
             for key in run.ready.into_iter().chain(run.notify.map(|(key, _)| key)) {
                 self.forget(key);

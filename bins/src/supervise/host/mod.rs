@@ -10,6 +10,7 @@ mod errno;
 mod groups;
 mod health;
 mod listeners;
+mod low;
 mod notify;
 mod orphans;
 mod plan;
@@ -40,6 +41,7 @@ use crate::footprint::forget_the_start;
 use checks::Checks;
 use environment::Variable;
 use listeners::Listeners;
+use low::Low;
 use orphans::Remains;
 use plan::Present;
 use process::Process;
@@ -74,6 +76,7 @@ struct Host {
     /// How many descriptors we may have.
     descriptors: Option<u64>,
     null: File,
+    low: Low,
     pid_file: Option<PidFile>,
     state_file: Option<StateFile>,
     next: u32,
@@ -96,7 +99,7 @@ struct State {
     /// Listeners that are to be stopped when they have heard what is left, with the signal for that.
     listening: BTreeMap<ProcId, (Moment, Option<(Signal, bool)>)>,
     /// The commands that are to stop programs, while they run.
-    stop_commands: HashMap<ProcId, Key>,
+    stop_commands: BTreeSet<Key>,
     /// Programs that were told to stop with all of their process group, of which some still live.
     groups: Vec<(ProcId, Exit)>,
     /// What a reload adds when all of these have gone.
@@ -190,6 +193,7 @@ impl Host {
     }
 
     fn exited(&mut self, key: Key, exit: Exit) {
+        self.state.stop_commands.remove(&key);
         match self.sources.remove(&key) {
             Some(Source::Child(id)) => self.program_exited(id, exit),
             Some(Source::Health(id)) => self.health_exited(id, exit),

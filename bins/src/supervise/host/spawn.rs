@@ -93,6 +93,12 @@ impl Host {
         let (streams, [child_out, child_err]) = self.open_streams(id, &spec).map_err(pipes)?;
         let thrifty = self.is_short_of_descriptors();
         let (mut ends, parent_stdin, parent_ready) = ends(&spec, thrifty).map_err(pipes)?;
+        self.low.refill(&self.null);
+        let low = &mut self.low;
+        let mut lower = |end: Option<OwnedFd>| end.map(|end| low.lower(end));
+        let (child_out, child_err) = (lower(child_out), lower(child_err));
+        ends.stdin = lower(ends.stdin);
+        ends.ready = lower(ends.ready);
         if let Some(receiver) = &ends.notify {
             variables.push(("NOTIFY_SOCKET".into(), receiver.address().into()));
             if let Some(watchdog) = spec.process.extra.watchdog {

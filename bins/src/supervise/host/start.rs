@@ -11,6 +11,7 @@ use rustix::process::{Resource as Limited, Rlimit, getrlimit, setrlimit};
 use super::checks::Checks;
 use super::environment::inherited;
 use super::listeners::Listeners;
+use super::low::Low;
 use super::plan::general;
 use super::sockets::Sockets;
 use super::state_file::StateFile;
@@ -70,6 +71,12 @@ pub fn run(options: Options, config: Config, birth: Birth) -> Result<u8, Failed>
         Err(failed) => return tell(launcher, failed),
     };
     preamble(&mut log, &daemon, dropped.as_deref(), &notes);
+    if launcher.is_some() {
+        log.log(Level::Info, &"daemonizing the supervisord process");
+        if let Some(directory) = &daemon.directory {
+            log.log(Level::Info, &format!("set current directory: '{directory}'"));
+        }
+    }
     let mut host = Host {
         events,
         machine: Machine::new(general(&daemon)),
@@ -87,6 +94,7 @@ pub fn run(options: Options, config: Config, birth: Birth) -> Result<u8, Failed>
         nofile,
         descriptors: Limit::of(Resource::OpenFiles).soft,
         null,
+        low: Low::default(),
         pid_file,
         state_file,
         next: 0,
@@ -149,6 +157,7 @@ impl Host {
 
     /// Everything has stopped: files go, logs are written out.
     fn finish(mut self) {
+        self.kill_stop_commands();
         self.bury();
         self.sockets.close();
         self.drain_outputs();
