@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::supervise::logs::device::Device;
 
-/// What a [`Sink`] is opened for.
+/// What a [`Sink`](super::Sink) is opened for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SinkTarget {
     /// Nowhere.
@@ -20,7 +20,7 @@ pub enum SinkTarget {
 }
 
 impl SinkTarget {
-    /// Whether whole lines should be written ([`ChannelOptions`](super::ChannelOptions)): it
+    /// Whether whole lines should be written ([`ChannelOptions`](crate::supervise::logs::ChannelOptions)): it
     /// is something that others write to, too.
     #[must_use]
     pub fn is_device(&self) -> bool {
