@@ -140,7 +140,7 @@ impl Side {
         let log = fs::read(self.sandbox.path("main.log")).unwrap_or_default();
         let log = self.mask(&String::from_utf8_lossy(&log));
         // "2026-11-21 10:04:16,202 INFO text"
-        log.lines().map(|line| line.get(24..).unwrap_or(line).to_owned()).collect()
+        once(log.lines().map(|line| line.get(24..).unwrap_or(line).to_owned()).collect())
     }
 
     /// The lines of the main log that name this process, but for those that depend on the second.
@@ -148,7 +148,7 @@ impl Side {
         let part = |c: char| !(c.is_alphanumeric() || c == '_');
         let names = |line: &String| line.split(part).any(|word| word == process);
         let counts = |line: &String| !line.starts_with("INFO waiting for ");
-        self.log().into_iter().filter(|line| names(line) && counts(line)).collect()
+        once(self.log().into_iter().filter(|line| names(line) && counts(line)).collect())
     }
 
     /// What the listener wrote down.
@@ -181,6 +181,12 @@ impl Side {
             .iter()
             .fold(text, |text, before| mask_number(&text, before))
     }
+}
+
+/// On a busy machine a process dies so late of its KILL that supervisord sends another.
+fn once(mut lines: Vec<String>) -> Vec<String> {
+    lines.dedup_by(|next, line| next.starts_with("WARN killing ") && next == line);
+    lines
 }
 
 /// Puts `P` where a number other than 0 follows `before`.
