@@ -161,7 +161,7 @@ impl Display for Named {
 }
 
 /// How a process ended, in supervisord's words.
-struct Cause(Exit);
+pub(crate) struct Cause(pub(crate) Exit);
 
 impl Display for Cause {
     fn fmt(&self, out: &mut Formatter<'_>) -> Result {
@@ -189,21 +189,6 @@ impl Display for Seconds {
                 write!(out, ".{}", fraction.trim_end_matches('0'))
             }
         }
-    }
-}
-
-/// The name of a state, as status listings and events show it.
-#[must_use]
-pub fn state_name(state: State) -> &'static str {
-    match state {
-        State::Stopped => "STOPPED",
-        State::Starting => "STARTING",
-        State::Running => "RUNNING",
-        State::Backoff => "BACKOFF",
-        State::Stopping => "STOPPING",
-        State::Exited => "EXITED",
-        State::Fatal => "FATAL",
-        State::Unknown => "UNKNOWN",
     }
 }
 
@@ -308,7 +293,7 @@ impl Display for Line {
                 write!(out, "unhealthy: {name} has failed its health command, restarting it")
             }
             Self::Held { name, on, state } => {
-                write!(out, "not started: {name} depends on {on}, which is {}", state_name(*state))
+                write!(out, "not started: {name} depends on {on}, which is {}", state.name())
             }
             Self::Kept { name, pid: Some(pid) } => {
                 write!(out, "kept: {name} goes on with pid {pid}, its replacement has failed")
@@ -319,13 +304,13 @@ impl Display for Line {
             Self::Essential { name, state, code } => write!(
                 out,
                 "essential: {name} is {}, stopping the rest to leave with exit status {code}",
-                state_name(*state)
+                state.name()
             ),
             Self::ExitOn { name, state, rule, code } => write!(
                 out,
                 "exit_on={}: {name} is {}, stopping the rest to leave with exit status {code}",
                 rule_name(*rule),
-                state_name(*state)
+                state.name()
             ),
             Self::OutOfTime { limit } => write!(
                 out,

@@ -20,35 +20,19 @@ pub fn read(
     overrides: &Overrides,
     world: &World,
 ) -> Result<Config, String> {
-    // A pipe can be read only once, so nobody looks into it.
-    let guessed = || {
-        let path = world.cwd.join(file);
-        let text = if path.is_file() { std::fs::read_to_string(path).ok() } else { None };
-        text.filter(|text| perl::looks_like(text))
-    };
+    let text = load::text(file, world)?;
+    // What comes through a pipe is supervisord's unless somebody says otherwise.
+    let guessed = || world.cwd.join(file).is_file() && perl::looks_like(&text);
     match format {
-        Some(Format::Supervisord) => load::load(file, overrides, world),
-        Some(Format::Perl) => perl::load(&text(file, world)?, file, overrides, world),
-        None => match guessed() {
-            None => load::load(file, overrides, world),
-            Some(text) => perl::load(&text, file, overrides, world).map_err(|error| {
-                format!(
-                    "{error}; the file looks like one of CPAN Supervisor, and is read as \
-                     supervisord does only with --format=supervisord"
-                )
-            }),
-        },
+        Some(Format::Perl) => perl::load(&text, file, overrides, world),
+        None if guessed() => perl::load(&text, file, overrides, world).map_err(|error| {
+            format!(
+                "{error}; the file looks like one of CPAN Supervisor, and is read as supervisord \
+                 does only with --format=supervisord"
+            )
+        }),
+        Some(Format::Supervisord) | None => load::understand(&text, file, overrides, world),
     }
-}
-
-fn text(file: &Path, world: &World) -> Result<String, String> {
-    let shown = file.display().to_string();
-    let path = world.cwd.join(file);
-    if !path.exists() {
-        return Err(format!("could not find config file {shown}"));
-    }
-    let bytes = std::fs::read(&path).map_err(|_| format!("could not read config file {shown}"))?;
-    load::text_of(bytes, &shown)
 }
 
 #[cfg(test)]

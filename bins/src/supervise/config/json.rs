@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
+use fdpass::wire::push_json_string;
+
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Json {
@@ -121,18 +123,9 @@ fn new_line(out: &mut Formatter<'_>, comma: bool, depth: usize) -> fmt::Result {
 }
 
 fn quoted(out: &mut Formatter<'_>, text: &str) -> fmt::Result {
-    out.write_char('"')?;
-    for c in text.chars() {
-        match c {
-            '"' => out.write_str("\\\"")?,
-            '\\' => out.write_str("\\\\")?,
-            '\n' => out.write_str("\\n")?,
-            '\t' => out.write_str("\\t")?,
-            c if c < ' ' || c == '\u{7f}' => write!(out, "\\u{:04x}", u32::from(c))?,
-            c => out.write_char(c)?,
-        }
-    }
-    out.write_char('"')
+    let mut quoted = String::new();
+    push_json_string(&mut quoted, text);
+    out.write_str(&quoted)
 }
 
 #[cfg(test)]

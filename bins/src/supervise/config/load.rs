@@ -56,13 +56,33 @@ impl World {
 /// supervisord's text for the first thing that is wrong; of a file that cannot be parsed it has
 /// several lines.
 pub fn load(file: &Path, overrides: &Overrides, world: &World) -> Result<Config, String> {
+    understand(&text(file, world)?, file, overrides, world)
+}
+
+/// The text of a configuration file.
+///
+/// # Errors
+///
+/// It is not there, cannot be read, or is not UTF-8.
+pub(super) fn text(file: &Path, world: &World) -> Result<String, String> {
     let shown = file.display().to_string();
     let path = world.cwd.join(file);
     if !path.exists() {
         return Err(format!("could not find config file {shown}"));
     }
     let bytes = std::fs::read(&path).map_err(|_| format!("could not read config file {shown}"))?;
-    let mut document = Document::parse(&text_of(bytes, &shown)?, &shown)?;
+    text_of(bytes, &shown)
+}
+
+/// What the text of a file means; see [`load`].
+pub(super) fn understand(
+    text: &str,
+    file: &Path,
+    overrides: &Overrides,
+    world: &World,
+) -> Result<Config, String> {
+    let mut document = Document::parse(text, &file.display().to_string())?;
+    let path = world.cwd.join(file);
     let here = normalize(directory_of(&path.display().to_string()), world);
     let mut around = Surroundings::new(world, &here);
     let mut notes = Vec::new();

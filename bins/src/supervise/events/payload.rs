@@ -9,7 +9,7 @@ use super::kind::Stream;
 /// PROCESS_STATE_*: `processname:cat groupname:cat from_state:STARTING pid:2766`.
 #[must_use]
 pub fn state(name: &str, group: &str, change: &Transition) -> String {
-    let from = state_name(change.from);
+    let from = change.from.name();
     let mut text = format!("processname:{name} groupname:{group} from_state:{from}");
     // supervisord knows "no process" as pid 0: one that is stopped while it is BACKOFF.
     let pid = change.pid.map_or(0, reaper::Pid::as_raw);
@@ -62,20 +62,6 @@ pub fn tick(when: u64) -> String {
 #[must_use]
 pub fn group(name: &str) -> String {
     format!("groupname:{name}\n")
-}
-
-/// The word for a state.
-const fn state_name(state: State) -> &'static str {
-    match state {
-        State::Stopped => "STOPPED",
-        State::Starting => "STARTING",
-        State::Running => "RUNNING",
-        State::Backoff => "BACKOFF",
-        State::Stopping => "STOPPING",
-        State::Exited => "EXITED",
-        State::Fatal => "FATAL",
-        State::Unknown => "UNKNOWN",
-    }
 }
 
 /// Text goes in as it is, anything else the way Python shows bytes.

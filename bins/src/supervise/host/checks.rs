@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use reaper::{Exit, Key, Moment};
 use sigpolicy::Signal;
 
-use super::deeds::ended;
 use super::health::{Ask, Schedule};
 use super::{Host, Source};
 use crate::supervise::config::model::Level;
+use crate::supervise::lines::Cause;
 use crate::supervise::machine::types::{Input, ProcId};
 
 /// The schedule, and the commands that run.
@@ -50,7 +50,7 @@ impl Host {
 
     pub(super) fn health_exited(&mut self, id: ProcId, exit: Exit) {
         self.checks.running.remove(&id);
-        let result = if exit.success() { Ok(()) } else { Err(ended(exit)) };
+        let result = if exit.success() { Ok(()) } else { Err(Cause(exit).to_string()) };
         self.health_ended(id, result);
     }
 
@@ -60,18 +60,19 @@ impl Host {
         self.ask(asked);
     }
 
+    fn run_check(&mut self, id: ProcId) {
+        let process = self.processes.get(&id);
+        let Some(rules) = process.and_then(|p| p.spec.process.extra.health.clone()) else { return };
+        match self.run_beside(id, Source::Health(id), &rules.command) {
+            Ok(key) => drop(self.checks.running.insert(id, key)),
+            Err(text) => self.health_ended(id, Err(text)),
+        }
+    }
+
     fn ask(&mut self, asked: Vec<Ask>) {
         for ask in asked {
             match ask {
-                Ask::Run(id) => {
-                    let command = |extra: &crate::supervise::config::model::Extra| {
-                        extra.health.as_ref().map(|health| health.command.clone())
-                    };
-                    match self.run_beside(id, Source::Health(id), command) {
-                        Ok(key) => drop(self.checks.running.insert(id, key)),
-                        Err(text) => self.health_ended(id, Err(text)),
-                    }
-                }
+                Ask::Run(id) => self.run_check(id),
                 Ask::Kill(id) => {
                     let child = self.checks.running.get(&id).and_then(|key| self.events.get(*key));
                     if let Some(child) = child {

@@ -9,10 +9,10 @@ use sigpolicy::Signal;
 use std::os::fd::AsFd;
 
 use super::plan::policy;
-use super::process::Process;
 use super::{Host, Source};
 use crate::supervise::config::model::Level;
 use crate::supervise::config::words;
+use crate::supervise::lines::{Cause, Line};
 use crate::supervise::machine::types::{Action, Input, ProcId, State, Transition};
 
 impl Host {
@@ -23,7 +23,7 @@ impl Host {
                 Action::Signal { id, signal, group } => self.send(id, signal, group),
                 Action::StopCommand(id) => self.stop_command(id),
                 Action::Changed(transition) => self.changed(&transition),
-                Action::Log(line) => self.line(line.level(), line.to_string()),
+                Action::Log(line) => self.log.say(&line),
                 Action::Gone(id) => self.gone(id),
                 Action::Mood(mood) => self.mood_changed(mood),
                 Action::Finished(after) => self.state.finished = Some(after),
@@ -57,8 +57,11 @@ impl Host {
     /// Runs in the program's place: with its environment, directory and user, and with MAINPID.
     fn stop_command(&mut self, id: ProcId) {
         let Some(pid) = self.pid(id) else { return };
+        let process = self.processes.get(&id);
+        let command = process.and_then(|p| p.spec.process.extra.stop_command.clone());
+        let Some(command) = command else { return };
         let source = Source::StopCommand(id, pid);
-        match self.run_beside(id, source, |extra| extra.stop_command.clone()) {
+        match self.run_beside(id, source, &command) {
             Ok(key) => drop(self.state.stop_commands.insert(key)),
             Err(text) => {
                 self.line(Level::Warn, text);
@@ -72,7 +75,7 @@ impl Host {
             return;
         }
         let name = self.name(id);
-        self.line(Level::Warn, format!("stop_command of '{name}' failed ({})", ended(exit)));
+        self.line(Level::Warn, format!("stop_command of '{name}' failed ({})", Cause(exit)));
         // Another process of the program may run by now.
         if self.pid(id) == Some(pid) {
             self.ask_to_stop(id);
@@ -103,18 +106,17 @@ impl Host {
         &mut self,
         id: ProcId,
         source: Source,
-        which: impl Fn(&crate::supervise::config::model::Extra) -> Option<String>,
+        line: &str,
     ) -> Result<Key, String> {
         let Some(process) = self.processes.get(&id) else { return Err("no such process".into()) };
         let (spec, pid) = (process.spec.clone(), process.run.as_ref().map(|run| run.pid));
         let name = &spec.process.name;
         let failed = |error: String| format!("cannot run a command of '{name}': {error}");
-        let line = which(&spec.process.extra).ok_or_else(|| failed("there is none".into()))?;
         let (user, mut variables) = self.environment_of(&spec).map_err(failed)?;
         if let Some(pid) = pid {
             variables.push(("MAINPID".into(), pid.to_string().into()));
         }
-        let mut words = words::split(&line).map_err(failed)?.into_iter().map(OsString::from);
+        let mut words = words::split(line).map_err(failed)?.into_iter().map(OsString::from);
         let program = words.next().unwrap_or_default();
         let image =
             Image::new(&program, words, variables).map_err(|error| failed(error.to_string()))?;
@@ -160,7 +162,7 @@ impl Host {
             self.hear_ready(id, key);
         }
         self.state.listening.remove(&id);
-        if let Some(run) = self.processes.get_mut(&id).and_then(Process::end) {
+        if let Some(run) = self.processes.get_mut(&id).and_then(|process| process.run.take()) {
             for key in run.ready.into_iter().chain(run.notify.map(|(key, _)| key)) {
                 self.forget(key);
             }
@@ -201,20 +203,8 @@ impl Host {
 
     /// A process that nobody here started, left by one that has ended.
     pub(super) fn orphan(&mut self, pid: Pid, exit: Exit) {
-        self.line(Level::Info, format!("reaped unknown pid {pid} ({})", ended(exit)));
+        self.log.say(&Line::ReapedUnknown { pid, exit });
         self.state.look_for_remains = true;
         self.look_at_groups();
-    }
-}
-
-/// An end in supervisord's words.
-pub(super) fn ended(exit: Exit) -> String {
-    match (exit.code(), exit.signal()) {
-        (Some(code), _) => format!("exit status {code}"),
-        (None, Some(signal)) => {
-            let core = if exit.core_dumped() { " (core dumped)" } else { "" };
-            format!("terminated by SIG{signal}{core}")
-        }
-        (None, None) => "unknown termination cause".to_owned(),
     }
 }

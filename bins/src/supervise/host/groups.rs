@@ -53,7 +53,7 @@ impl Host {
 }
 
 /// The number of a process group, which nobody else gets while it has a member.
-fn number(pid: Pid) -> Option<Number> {
+pub(super) fn number(pid: Pid) -> Option<Number> {
     Number::from_raw(pid.as_raw()).filter(|_| pid.as_raw() > 1)
 }
 

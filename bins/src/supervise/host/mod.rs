@@ -31,6 +31,7 @@ use reaper::{EventLoop, Exit, Key, Limit, Moment, Pid, Wakeup};
 use sigpolicy::Signal;
 
 use super::config::model::{Config, Daemon, Level};
+use super::lines::Line;
 use super::logs::{MainLog, SinkId};
 use super::machine::Machine;
 use super::machine::types::{Action, After, Change, Input, Mood, ProcId};
@@ -205,22 +206,21 @@ impl Host {
     fn signalled(&mut self, signal: Signal) {
         match signal {
             Signal::TERM | Signal::INT | Signal::QUIT => {
-                self.line(Level::Warn, format!("received SIG{signal} indicating exit request"));
+                self.log.say(&Line::ExitRequest(signal));
                 self.feed(Input::Shutdown(After::Leave(0)));
             }
             Signal::HUP if self.machine.mood() == Mood::ShuttingDown => {
-                let what = "indicating restart request (shutdown in progress)";
-                self.line(Level::Warn, format!("ignored SIG{signal} {what}"));
+                self.log.say(&Line::RestartIgnored(signal));
             }
-            Signal::HUP => self.reload(),
+            Signal::HUP => {
+                self.log.say(&Line::RestartRequest(signal));
+                self.reload();
+            }
             Signal::USR2 => {
-                self.line(
-                    Level::Info,
-                    format!("received SIG{signal} indicating log reopen request"),
-                );
+                self.log.say(&Line::ReopenRequest(signal));
                 self.reopen_logs();
             }
-            _ => self.line(Level::Blather, format!("received SIG{signal} indicating nothing")),
+            _ => self.log.say(&Line::Nothing(signal)),
         }
     }
 

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid as Number, Signal as Kill, kill_process, kill_process_group};
 
 use super::Host;
+use super::groups::number;
 use crate::supervise::config::model::Level;
 use crate::supervise::machine::types::ProcId;
 
@@ -41,7 +42,7 @@ impl Host {
         let name = self.name(id);
         // The group's number stays taken while it has a member.
         // But one of ours that was started just now may have it.
-        if let Some(group) = number(pid).filter(|_| pid.as_raw() > 1 && !self.is_child(pid)) {
+        if let Some(group) = number(pid).filter(|_| !self.is_child(pid)) {
             match kill_process_group(group, Kill::KILL) {
                 Ok(()) => {
                     self.line(
@@ -122,10 +123,6 @@ impl Host {
     fn is_child(&self, pid: Pid) -> bool {
         self.state.pids.contains(&pid)
     }
-}
-
-fn number(pid: Pid) -> Option<Number> {
-    Number::from_raw(pid.as_raw())
 }
 
 /// Our children that are not programs.

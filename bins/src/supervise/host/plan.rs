@@ -32,9 +32,8 @@ pub(super) struct Difference {
     pub(super) specs: Vec<(ProcId, Rc<Spec>)>,
     /// Names that are no longer in the configuration.
     pub(super) gone: Vec<(Rc<str>, String)>,
+    /// Groups that are new.
     pub(super) added: Vec<String>,
-    pub(super) changed: Vec<String>,
-    pub(super) removed: Vec<String>,
 }
 
 /// All processes of a configuration, which is used up: ten thousand of them are kept once.
@@ -80,7 +79,6 @@ pub(super) fn difference(
     let mut difference = Difference::default();
     let mut left: BTreeMap<_, _> = present.iter().collect();
     let before: BTreeSet<Rc<str>> = present.keys().map(|(group, _)| Rc::clone(group)).collect();
-    let after: BTreeSet<String> = groups.iter().map(|group| group.name.clone()).collect();
     let mut number = || {
         let id = ProcId(*next);
         *next = next.saturating_add(1);
@@ -88,40 +86,26 @@ pub(super) fn difference(
     };
     for spec in specs(daemon, groups) {
         let key = (Rc::clone(&spec.group), spec.process.name.clone());
-        match left.remove(&key) {
-            Some((_, old)) if *old == spec => continue,
-            Some((id, _)) => {
-                let new = number();
-                difference.changes.push(Change::Replace(*id, new, Arc::new(policy(&spec))));
-                difference.specs.push((new, Rc::clone(&spec)));
-                difference.changed.push(spec.group.to_string());
-            }
-            None => {
-                let new = number();
-                difference.changes.push(Change::Add(new, Arc::new(policy(&spec))));
-                difference.specs.push((new, Rc::clone(&spec)));
-                if before.contains(&spec.group) {
-                    difference.changed.push(spec.group.to_string());
-                } else {
-                    difference.added.push(spec.group.to_string());
-                }
-            }
+        let old = left.remove(&key);
+        if old.is_some_and(|(_, old)| *old == spec) {
+            continue;
         }
+        let (new, policy) = (number(), Arc::new(policy(&spec)));
+        difference.changes.push(match old {
+            Some((id, _)) => Change::Replace(*id, new, policy),
+            None => Change::Add(new, policy),
+        });
+        if !before.contains(&spec.group) {
+            difference.added.push(spec.group.to_string());
+        }
+        difference.specs.push((new, spec));
     }
     for (key, (id, _)) in left {
         difference.changes.push(Change::Remove(*id));
         difference.gone.push(key.clone());
-        let (group, _) = key;
-        if after.contains(&**group) {
-            difference.changed.push(group.to_string());
-        } else {
-            difference.removed.push(group.to_string());
-        }
     }
-    for names in [&mut difference.added, &mut difference.changed, &mut difference.removed] {
-        names.sort();
-        names.dedup();
-    }
+    difference.added.sort();
+    difference.added.dedup();
     difference
 }
 

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
-use std::time::SystemTime;
 
 use fdpass::notify::Receiver;
 use reaper::{Key, Pid};
@@ -17,9 +16,6 @@ use crate::supervise::events::Stream;
 pub(super) struct Process {
     pub(super) spec: Rc<Spec>,
     pub(super) run: Option<Run>,
-    /// When it was last started and when it last ended, for people.
-    pub(super) started: Option<SystemTime>,
-    pub(super) ended: Option<SystemTime>,
     targets: Option<Box<[Targets; 2]>>,
 }
 
@@ -39,12 +35,7 @@ pub(super) struct Run {
 
 impl Process {
     pub(super) fn new(spec: Rc<Spec>) -> Self {
-        Self { spec, run: None, started: None, ended: None, targets: None }
-    }
-
-    pub(super) fn begin(&mut self, run: Run) {
-        self.started = Some(SystemTime::now());
-        self.run = Some(run);
+        Self { spec, run: None, targets: None }
     }
 
     /// Where a stream goes, once that has been opened.
@@ -62,12 +53,6 @@ impl Process {
             Stream::Stdout => *stdout = targets,
             Stream::Stderr => *stderr = targets,
         }
-    }
-
-    /// It has gone; what belonged to the run is for the caller to close.
-    pub(super) fn end(&mut self) -> Option<Run> {
-        self.ended = Some(SystemTime::now());
-        self.run.take()
     }
 }
 

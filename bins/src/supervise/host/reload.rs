@@ -16,7 +16,6 @@ impl Host {
     /// SIGHUP: reads the file again and applies what is different. Programs whose keys are the same
     /// are left alone; a file that cannot be read changes nothing.
     pub(super) fn reload(&mut self) {
-        self.line(Level::Warn, "received SIGHUP indicating restart request");
         let config = match (self.load)() {
             Ok(config) => config,
             Err(text) => {

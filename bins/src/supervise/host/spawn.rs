@@ -11,7 +11,7 @@ use fdpass::FdPlan;
 use fdpass::notify::Receiver;
 use fdpass::wire::{LISTEN_FDS_START, encode_server_starter};
 use reaper::{Child, Credentials, Image, Interest, Pid, Setup, SpawnError, Stage, spawn};
-use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::fs::{Mode, OFlags, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use sigpolicy::Signal;
@@ -227,7 +227,7 @@ impl Host {
         let stdin = stdin.map(Stdin::new);
         let run = Run { key, pid, stdin, streams, ready, notify, mark };
         if let Some(process) = self.processes.get_mut(&id) {
-            process.begin(run);
+            process.run = Some(run);
         }
     }
 
@@ -292,16 +292,14 @@ fn ends(spec: &Spec, thrifty: bool) -> io::Result<(Ends, Option<OwnedFd>, Option
         if thrifty && !matches!(&*spec.kind, Kind::Listener(_)) {
             ends.stdin = Some(both_ends(&read)?);
         } else {
-            let flags = fcntl_getfl(&write)?;
-            fcntl_setfl(&write, flags | OFlags::NONBLOCK)?;
+            fcntl_setfl(&write, OFlags::NONBLOCK)?;
             ends.stdin = Some(read);
             stdin = Some(write);
         }
     }
     if extra.ready_fd.is_some() {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-        let flags = fcntl_getfl(&read)?;
-        fcntl_setfl(&read, flags | OFlags::NONBLOCK)?;
+        fcntl_setfl(&read, OFlags::NONBLOCK)?;
         ends.ready = Some(write);
         ready = Some(read);
     }

@@ -25,6 +25,7 @@ use crate::supervise::args::Options;
 use crate::supervise::config::format;
 use crate::supervise::config::load::World;
 use crate::supervise::config::model::{Config, Daemon, Level, Note, Weight};
+use crate::supervise::lines::Line;
 use crate::supervise::logs::auto_names;
 use crate::supervise::logs::{MainLog, MainLogOptions};
 use crate::supervise::machine::Machine;
@@ -46,7 +47,7 @@ pub fn run(options: Options, config: Config, birth: Birth) -> Result<u8, Failed>
     let Config { mut daemon, groups, notes, .. } = config;
     // PID 1 has nobody to leave its programs to.
     daemon.nodaemon |= is_init();
-    let dropped = drop_privileges(&daemon).map_err(usage)?;
+    drop_privileges(&daemon).map_err(usage)?;
     let nofile = raise_limits(&daemon).map_err(usage)?;
     let state = options.state.as_ref().map(|path| world.cwd.join(path));
     let state_file = state.as_deref().map(StateFile::open).transpose().map_err(usage)?;
@@ -70,11 +71,11 @@ pub fn run(options: Options, config: Config, birth: Birth) -> Result<u8, Failed>
         Ok(pid_file) => pid_file,
         Err(failed) => return tell(launcher, failed),
     };
-    preamble(&mut log, &daemon, dropped.as_deref(), &notes);
+    preamble(&mut log, &daemon, &notes);
     if launcher.is_some() {
-        log.log(Level::Info, &"daemonizing the supervisord process");
-        if let Some(directory) = &daemon.directory {
-            log.log(Level::Info, &format!("set current directory: '{directory}'"));
+        log.say(&Line::Daemonizing);
+        if let Some(path) = daemon.directory.clone() {
+            log.say(&Line::Directory { path });
         }
     }
     let mut host = Host {
@@ -102,8 +103,7 @@ pub fn run(options: Options, config: Config, birth: Birth) -> Result<u8, Failed>
         daemon,
     };
     host.events.reap_orphans(true);
-    let pid = Pid::own();
-    host.line(Level::Info, format!("supervisord started with pid {pid}"));
+    host.log.say(&Line::Started { pid: Pid::own() });
     host.begin(groups, &stopped);
     if let Some(launcher) = launcher {
         Launcher::report(launcher, 0, "");
@@ -150,8 +150,7 @@ impl Host {
         };
         self.listeners = Listeners::new(&self.daemon);
         self.machine = Machine::new(general(&self.daemon));
-        let pid = Pid::own();
-        self.line(Level::Info, format!("supervisord started with pid {pid}"));
+        self.log.say(&Line::Started { pid: Pid::own() });
         self.begin(groups, &BTreeSet::new());
     }
 
@@ -185,21 +184,16 @@ fn again(options: &Options, world: &World) -> Result<Config, String> {
     format::read(file, options.format, &options.overrides, world)
 }
 
-/// Becomes the user of `[supervisord]`; what the log says of it.
-fn drop_privileges(daemon: &Daemon) -> Result<Option<String>, String> {
+/// Becomes the user of `[supervisord]`, if one is named.
+fn drop_privileges(daemon: &Daemon) -> Result<(), String> {
     let own = rustix::process::getuid();
-    let Some(uid) = daemon.user else { return Ok(None) };
-    let told = format!("Set uid to user {uid} succeeded");
-    if uid == own.as_raw() {
-        return Ok(Some(told));
-    }
+    let Some(uid) = daemon.user.filter(|uid| *uid != own.as_raw()) else { return Ok(()) };
     if !own.is_root() {
         return Err("Can't drop privilege as nonroot user".to_owned());
     }
     let user = Credentials::lookup(Some(&uid.to_string()), None);
     let user = user.map_err(|error| error.to_string())?;
-    settle(&Setup::new().credentials(user)).map_err(|error| error.to_string())?;
-    Ok(Some(told))
+    settle(&Setup::new().credentials(user)).map_err(|error| error.to_string())
 }
 
 /// Makes as many files and processes possible as the file asks for, and more files for ourselves;
@@ -265,16 +259,11 @@ fn settle_in(daemon: &Daemon, daemonized: bool) -> Result<(EventLoop, File), Fai
 }
 
 /// The first lines of the log, as supervisord has them.
-fn preamble(log: &mut MainLog, daemon: &Daemon, dropped: Option<&str>, notes: &[Note]) {
-    if let Some(text) = dropped {
-        log.log(Level::Info, &text);
-    } else if rustix::process::getuid().is_root() && daemon.user.is_none() && !is_init() {
-        log.log(
-            Level::Critical,
-            &"Supervisor is running as root.  Privileges were not dropped because no user is \
-             specified in the config file.  If you intend to run as root, you can set user=root in \
-             the config file to avoid this message.",
-        );
+fn preamble(log: &mut MainLog, daemon: &Daemon, notes: &[Note]) {
+    if let Some(uid) = daemon.user {
+        log.say(&Line::SetUid { uid });
+    } else if rustix::process::getuid().is_root() && !is_init() {
+        log.say(&Line::Root);
     }
     tell_notes(log, notes);
     if let Err(error) = become_subreaper() {

@@ -16,6 +16,7 @@ use super::process::Process;
 use super::{Host, Source};
 use crate::supervise::config::model::{Daemon, Kind, Level, LogFile, Output};
 use crate::supervise::events::{Said, Stream};
+use crate::supervise::lines::Line;
 use crate::supervise::logs::mainlog::output as output_line;
 use crate::supervise::logs::{
     Channel, ChannelOptions, Pace, Piece, READ, SinkId, SinkTarget, Sinks, Trouble, Written,
@@ -355,7 +356,7 @@ impl Host {
 
     /// USR2.
     pub(super) fn reopen_logs(&mut self) {
-        self.line(Level::Info, "supervisord logreopen");
+        self.log.say(&Line::Reopened);
         self.log.reopen();
         let troubles = self.outputs.sinks.reopen();
         self.troubles(troubles);

@@ -9,6 +9,7 @@ use super::sink::{Sink, SinkTarget, Written};
 use super::{Trouble, clock};
 use crate::report::{Outlet, Stream};
 use crate::supervise::config::model::{Daemon, Level};
+use crate::supervise::lines::Line;
 
 /// Bytes that may wait for a log that cannot be written.
 const BACKLOG: usize = 256 * 1024;
@@ -152,6 +153,11 @@ impl MainLog {
         for trouble in written.troubles {
             self.errors.line(&trouble);
         }
+    }
+
+    /// Writes one of the known lines, if it is serious enough.
+    pub fn say(&mut self, line: &Line) {
+        self.log(line.level(), line);
     }
 
     /// A log of a program is in trouble, or no longer.

@@ -35,6 +35,23 @@ pub enum State {
     Unknown = 1000,
 }
 
+impl State {
+    /// Its name, as status listings and events show it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Stopped => "STOPPED",
+            State::Starting => "STARTING",
+            State::Running => "RUNNING",
+            State::Backoff => "BACKOFF",
+            State::Stopping => "STOPPING",
+            State::Exited => "EXITED",
+            State::Fatal => "FATAL",
+            State::Unknown => "UNKNOWN",
+        }
+    }
+}
+
 /// The state of the supervisor itself; the numbers are supervisord's.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Mood {

@@ -22,7 +22,6 @@ use super::types::{
     Action, After, Change, General, Input, Order, Policy, ProcId, Refusal, State, View,
 };
 use crate::supervise::config::model::{AutoRestart, Dependency, Level, Type, Until};
-use crate::supervise::lines::state_name;
 
 /// A program as supervisord has it unless told otherwise.
 fn policy(name: &str) -> Policy {
@@ -211,7 +210,7 @@ impl Fake {
             Action::Changed(change) => {
                 let unexpected = change.to == State::Exited && !change.expected;
                 let mark = if unexpected { "!" } else { "" };
-                format!("{}:{}{mark}", name(&change.id), state_name(change.to))
+                format!("{}:{}{mark}", name(&change.id), change.to.name())
             }
             Action::Log(line) if line.level() >= self.level => format!("\"{line}\""),
             Action::Log(_) => return None,

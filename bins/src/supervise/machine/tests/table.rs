@@ -36,7 +36,7 @@ fn in_state(state: &str) -> Fake {
         _ => {}
     }
     let is = if state == "UNANSWERED" { "STARTING" } else { state };
-    assert_eq!(state_name(fake.state("a")), is);
+    assert_eq!(fake.state("a").name(), is);
     fake.seen.clear();
     fake
 }
