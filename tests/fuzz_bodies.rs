@@ -43,6 +43,12 @@ mod supervise_environment;
 mod supervise_events;
 #[path = "../fuzz/bodies/supervise_expand.rs"]
 mod supervise_expand;
+#[path = "../fuzz/bodies/supervise_http.rs"]
+mod supervise_http;
+#[path = "../fuzz/bodies/supervise_login.rs"]
+mod supervise_login;
+#[path = "../fuzz/bodies/supervise_rpc.rs"]
+mod supervise_rpc;
 
 const INPUTS: usize = 20_000;
 /// Bytes that mean something to one or another reader.
@@ -114,7 +120,7 @@ macro_rules! bodies {
 bodies! {
     board_files command_line legacy_boards listen_fds machine notify port_spec prefork_machine prefork_status
     prefork_words server_starter_port signal_names status_wire supervise_ansi supervise_environment
-    supervise_events supervise_expand
+    supervise_events supervise_expand supervise_http supervise_login
 }
 
 #[test]
@@ -128,6 +134,12 @@ fn supervise_config() {
     // Each is a whole configuration, with its users and directories.
     explore_some(INPUTS / 5, "supervise_config", supervise_config::EXAMPLES, supervise_config::run);
     supervise_config::clean_up();
+}
+
+#[test]
+fn supervise_rpc() {
+    // Each is read and written many times.
+    explore_some(INPUTS / 4, "supervise_rpc", supervise_rpc::EXAMPLES, supervise_rpc::run);
 }
 
 /// Every target has its body here and its line in the manifest.

@@ -9,6 +9,8 @@ pub mod config;
 pub mod entry;
 pub mod events;
 pub mod host;
+pub mod http;
 pub mod lines;
 pub mod logs;
 pub mod machine;
+pub mod rpc;
