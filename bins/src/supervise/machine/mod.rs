@@ -175,7 +175,9 @@ impl Machine {
     /// What is known of one process; `None` if there is no such process (any more).
     #[must_use]
     pub fn view(&self, id: ProcId) -> Option<View> {
-        self.table.get(&id).map(Process::view)
+        let view = self.table.get(&id)?.view();
+        let served = self.serving(id).any(|old| old.state == State::Running);
+        Some(View { served, ..view })
     }
 
     /// Where the supervisor itself stands.

@@ -92,6 +92,13 @@ impl Machine {
 
     fn signal(&mut self, id: ProcId, signal: Signal, out: &mut Vec<Action>) -> Result<(), Refusal> {
         let process = self.table.get(&id).ok_or(Refusal::BadName)?;
+        // Of a hot program the one that serves hears it, as long as there is no other.
+        let process = if process.has_process() {
+            process
+        } else {
+            self.serving(id).find(|old| old.state == State::Running).unwrap_or(process)
+        };
+        let id = process.id;
         let pid = match process.state {
             State::Starting | State::Running | State::Stopping => process.pid,
             State::Stopped | State::Backoff | State::Exited | State::Fatal | State::Unknown => None,

@@ -139,6 +139,9 @@ impl Process {
             tries: self.tries,
             by_hand: self.by_hand,
             waiting: self.waiting,
+            served: false,
+            completed: self.completed,
+            due: Some(self.due).filter(|due| *due < NEVER),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reaper::{Exit, Pid};
+use reaper::{Exit, Moment, Pid};
 use sigpolicy::Signal;
 
 use crate::supervise::config::model::{AutoRestart, Dependency, ExitOn, Type};
@@ -272,4 +272,10 @@ pub struct View {
     pub by_hand: bool,
     /// It is to start, and waits for what it depends on or for the one it replaces.
     pub waiting: bool,
+    /// It is hot, and the one that it is to replace serves on.
+    pub served: bool,
+    /// Its last end was as expected.
+    pub completed: bool,
+    /// When something is to happen to it; of BACKOFF, the next try.
+    pub due: Option<Moment>,
 }

@@ -21,7 +21,16 @@ impl Watch {
         let Some(at) = self.at(id) else { return };
         let known = &self.known[at];
         let state = known.state;
+        // A signal may be for the one that it is to replace.
+        let (group, name) = (&known.policy.group, &known.policy.name);
+        let serves = |other: &&Known| {
+            (&other.policy.group, &other.policy.name) == (group, name)
+                && other.state == State::Running
+                && !other.gone
+        };
+        let signals = matches!(order, Order::Signal(..) | Order::Reload(_));
         let fine = match got {
+            Ok(()) if signals && self.known.iter().any(|other| serves(&other)) => true,
             _ if self.ending => got == Err(Refusal::ShutdownState),
             Err(Refusal::BadName) => known.gone || known.retired,
             _ => !known.gone && is_answer(order, state, got),

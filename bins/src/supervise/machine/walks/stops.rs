@@ -22,10 +22,15 @@ impl Watch {
         };
         let (alive, known) = (kernel.pid(id).is_some(), self.known[at].clone());
         self.rule(alive, || format!("{id:?} has no process and gets {signal:?}"));
+        // Also what was meant for the one that is to replace it.
+        let meant = |of: ProcId| {
+            let new = self.at(of).map(|at| &self.known[at].policy);
+            new.filter(|new| (&new.group, &new.name) == (&known.policy.group, &known.policy.name))
+        };
         let ordered = match self.order {
-            Some(Order::Signal(of, wanted)) => of == id && Some(wanted) == signal,
-            Some(Order::Reload(of)) if of == id => {
-                signal == Some(known.policy.reload.unwrap_or(Signal::HUP))
+            Some(Order::Signal(of, wanted)) => meant(of).is_some() && Some(wanted) == signal,
+            Some(Order::Reload(of)) => {
+                meant(of).is_some_and(|new| signal == Some(new.reload.unwrap_or(Signal::HUP)))
             }
             _ => false,
         };
