@@ -13,4 +13,5 @@ pub mod http;
 pub mod lines;
 pub mod logs;
 pub mod machine;
+pub mod methods;
 pub mod rpc;
