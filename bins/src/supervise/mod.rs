@@ -15,3 +15,4 @@ pub mod logs;
 pub mod machine;
 pub mod methods;
 pub mod rpc;
+pub mod web;
