@@ -9,6 +9,7 @@ use sigpolicy::Signal;
 use std::os::fd::AsFd;
 
 use super::plan::policy;
+use super::process::since_1970;
 use super::{Host, Source};
 use crate::supervise::config::model::Level;
 use crate::supervise::config::words;
@@ -25,7 +26,10 @@ impl Host {
                 Action::Changed(transition) => self.changed(&transition),
                 Action::Log(line) => self.log.say(&line),
                 Action::Gone(id) => self.gone(id),
-                Action::Mood(mood) => self.mood_changed(mood),
+                Action::Mood(mood) => {
+                    self.control.stirred = true;
+                    self.mood_changed(mood);
+                }
                 Action::Finished(after) => self.state.finished = Some(after),
             }
         }
@@ -135,6 +139,7 @@ impl Host {
     pub(super) fn changed(&mut self, transition: &Transition) {
         let id = transition.id;
         self.state.settled = true;
+        self.control.changed(id);
         match transition.to {
             State::Running => self.begin_checks(id),
             _ => self.end_checks(id),
@@ -162,7 +167,10 @@ impl Host {
             self.hear_ready(id, key);
         }
         self.state.listening.remove(&id);
-        if let Some(run) = self.processes.get_mut(&id).and_then(|process| process.run.take()) {
+        let process = self.processes.get_mut(&id);
+        let process = process.map(|process| (&mut process.ended, process.run.take()));
+        if let Some((ended, Some(run))) = process {
+            *ended = since_1970();
             for key in run.ready.into_iter().chain(run.notify.map(|(key, _)| key)) {
                 self.forget(key);
             }
@@ -177,6 +185,7 @@ impl Host {
     /// It is not of the configuration any more.
     fn gone(&mut self, id: ProcId) {
         self.end_checks(id);
+        self.control.changed(id);
         let Some(process) = self.processes.remove(&id) else { return };
         for url in self.sockets.keep(self.processes.values().map(|process| &*process.spec)) {
             self.line(Level::Info, format!("Closing socket {url}"));

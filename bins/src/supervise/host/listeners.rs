@@ -1,14 +1,16 @@
 //! Event listeners: what happens is told to them, and what they say is heard.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use reaper::{Interest, Moment};
 use sigpolicy::Signal;
 
+use super::plan::Spec;
 use super::process::Refused;
 use super::{Host, Source};
-use crate::supervise::config::model::{Daemon, Group, Kind as GroupKind, Subscription};
+use crate::supervise::config::model::{Daemon, Kind as GroupKind, Subscription};
 use crate::supervise::events::{Events, Kind, PoolAction, Said, Stream, Ticks, payload};
 use crate::supervise::machine::types::{Mood, ProcId, State, Transition};
 
@@ -34,23 +36,28 @@ impl Listeners {
 
 /// A pool of a configuration: its name, its wish, and its processes in the order in which they are
 /// offered events.
-pub(super) type Wanted = (String, Subscription, Vec<String>);
-
-/// The pools of a configuration.
-pub(super) fn pools(groups: &[Group]) -> Vec<Wanted> {
-    let pool = |group: &Group| match &group.kind {
-        GroupKind::Listener(wish) => {
-            let names = group.processes.iter().map(|process| process.name.clone());
-            Some((group.name.clone(), wish.clone(), names.collect()))
-        }
-        GroupKind::Program | GroupKind::Fcgi(_) => None,
-    };
-    groups.iter().filter_map(pool).collect()
-}
+type Wanted = (String, Subscription, Vec<String>);
 
 impl Host {
-    /// The pools have these processes and wishes from now on.
-    pub(super) fn subscribe(&mut self, pools: &[Wanted]) {
+    /// The pools that are active, their processes in start order.
+    fn pools(&self) -> Vec<Wanted> {
+        let mut pools = BTreeMap::<&Rc<str>, (&Subscription, Vec<&Spec>)>::new();
+        for (_, spec) in self.present.values() {
+            if let GroupKind::Listener(wish) = &*spec.kind {
+                pools.entry(&spec.group).or_insert((wish, Vec::new())).1.push(spec);
+            }
+        }
+        let pool = |(group, (wish, mut specs)): (&Rc<str>, (&Subscription, Vec<&Spec>))| {
+            specs.sort_by_key(|spec| spec.process.priority);
+            let names = specs.into_iter().map(|spec| spec.process.name.clone()).collect();
+            (group.to_string(), wish.clone(), names)
+        };
+        pools.into_iter().map(pool).collect()
+    }
+
+    /// The pools have the processes and wishes of what is present from now on.
+    pub(super) fn subscribe(&mut self) {
+        let pools = &self.pools();
         let names: Vec<String> = pools.iter().map(|(name, ..)| name.clone()).collect();
         let former = std::mem::replace(&mut self.listeners.pools, names);
         if pools.is_empty() && former.is_empty() {
@@ -96,7 +103,7 @@ impl Host {
         self.carry_out(actions);
     }
 
-    fn notify(&mut self, kind: Kind, payload: impl FnOnce() -> String) {
+    pub(super) fn notify(&mut self, kind: Kind, payload: impl FnOnce() -> String) {
         let now = self.events.now();
         let mut actions = Vec::new();
         self.listeners.events.notify(now, kind, payload, &mut actions);

@@ -4,6 +4,7 @@
 mod backpressure;
 mod checks;
 mod command;
+mod control;
 mod deeds;
 mod environment;
 mod errno;
@@ -16,6 +17,7 @@ mod orphans;
 mod plan;
 mod process;
 mod reload;
+mod reread;
 mod sockets;
 mod spawn;
 mod start;
@@ -40,12 +42,14 @@ use crate::files::PidFile;
 use crate::footprint::forget_the_start;
 
 use checks::Checks;
+use control::Control;
 use environment::Variable;
 use listeners::Listeners;
 use low::Low;
 use orphans::Remains;
 use plan::Present;
 use process::Process;
+use reread::Reread;
 use sockets::Sockets;
 use state_file::StateFile;
 use streams::Outputs;
@@ -60,6 +64,8 @@ struct Host {
     processes: BTreeMap<ProcId, Process>,
     /// What is in the configuration.
     present: Present,
+    /// What the configuration says otherwise, as it was read last.
+    reread: Reread,
     /// How many programs each group has, with those that are being stopped to be forgotten.
     members: BTreeMap<Rc<str>, usize>,
     sources: HashMap<Key, Source>,
@@ -67,6 +73,7 @@ struct Host {
     outputs: Outputs,
     listeners: Listeners,
     checks: Checks,
+    control: Control,
     log: MainLog,
     /// Reads the configuration again.
     load: Box<dyn Fn() -> Result<Config, String>>,
@@ -78,6 +85,8 @@ struct Host {
     descriptors: Option<u64>,
     null: File,
     low: Low,
+    /// When it all began, in seconds since 1970.
+    began: u32,
     pid_file: Option<PidFile>,
     state_file: Option<StateFile>,
     next: u32,
@@ -131,6 +140,12 @@ enum Source {
     Sink(SinkId),
     /// The main log, or its copy on standard output, is full.
     Log,
+    /// A socket of the control protocol.
+    Door(usize),
+    /// Somebody who came in by one.
+    Client,
+    /// The directories where sockets have their files.
+    Directories,
 }
 
 impl Host {
@@ -142,7 +157,10 @@ impl Host {
                 return after;
             }
             self.dismiss_listeners();
+            self.keep_state();
+            self.answer_waiting();
             self.await_log();
+            self.feed_followers();
             let deadline = self.deadline();
             if deadline.is_none() && std::mem::take(&mut self.state.settled) {
                 forget_the_start();
@@ -160,7 +178,12 @@ impl Host {
     }
 
     fn deadline(&self) -> Option<Moment> {
-        let others = [self.checks.deadline(), self.listeners.deadline(), self.outputs.deadline()];
+        let others = [
+            self.checks.deadline(),
+            self.listeners.deadline(),
+            self.outputs.deadline(),
+            self.control.deadline(),
+        ];
         let listening = self.state.listening.values().map(|(until, _)| *until);
         let others = others.into_iter().flatten().chain(listening);
         self.machine.deadline().into_iter().chain(others).min()
@@ -177,16 +200,21 @@ impl Host {
                 self.tick();
                 self.retry_sinks();
                 self.wake_rested(false);
+                self.look_after_clients();
             }
             Wakeup::Readable(key) => match self.sources.get(&key).copied() {
                 Some(Source::Stream) => self.hear_stream(key),
                 Some(Source::Ready(id)) => self.hear_ready(id, key),
                 Some(Source::Notify(id)) => self.hear_notify(id),
+                Some(Source::Door(door)) => self.admit(door),
+                Some(Source::Client) => self.hear_client(key),
+                Some(Source::Directories) => self.look_at_doors(key),
                 _ => {}
             },
             Wakeup::Writable(key) => match self.sources.get(&key).copied() {
                 Some(Source::Stdin(id)) => self.flush_stdin(id),
                 Some(Source::Sink(sink)) => self.resume_sink(sink),
+                Some(Source::Client) => self.send_to_client(key),
                 // The log is written before each wait.
                 _ => {}
             },

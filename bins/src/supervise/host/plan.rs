@@ -21,8 +21,11 @@ pub(super) struct Spec {
     pub(super) environment: Rc<[(String, String)]>,
 }
 
+/// Group and name of a process.
+pub(super) type Name = (Rc<str>, String);
+
 /// What is running, by group and name.
-pub(super) type Present = BTreeMap<(Rc<str>, String), (ProcId, Rc<Spec>)>;
+pub(super) type Present = BTreeMap<Name, (ProcId, Rc<Spec>)>;
 
 /// The way from one configuration to the next.
 #[derive(Default)]
@@ -31,13 +34,13 @@ pub(super) struct Difference {
     /// The processes that are new or have new keys, by their new number.
     pub(super) specs: Vec<(ProcId, Rc<Spec>)>,
     /// Names that are no longer in the configuration.
-    pub(super) gone: Vec<(Rc<str>, String)>,
+    pub(super) gone: Vec<Name>,
     /// Groups that are new.
     pub(super) added: Vec<String>,
 }
 
 /// All processes of a configuration, which is used up: ten thousand of them are kept once.
-fn specs(daemon: &Daemon, groups: Vec<Group>) -> impl Iterator<Item = Rc<Spec>> {
+pub(super) fn specs(daemon: &Daemon, groups: Vec<Group>) -> impl Iterator<Item = Rc<Spec>> {
     let environment: Rc<[(String, String)]> = daemon.environment.clone().into();
     let mut shared = Rc::new(Extra::default());
     groups.into_iter().flat_map(move |group| {
@@ -69,22 +72,21 @@ pub(super) fn general(daemon: &Daemon) -> General {
     General { exit_on: daemon.exit_on, shutdown_timeout: daemon.shutdown_timeout }
 }
 
-/// What has to be done to get from what is present to the configuration.
-pub(super) fn difference(
-    present: &Present,
-    daemon: &Daemon,
-    groups: Vec<Group>,
+/// What has to be done to get from what is present, all of it or one group, to the configuration.
+pub(super) fn difference<'a>(
+    present: impl Iterator<Item = (&'a Name, &'a (ProcId, Rc<Spec>))>,
+    specs: impl Iterator<Item = Rc<Spec>>,
     next: &mut u32,
 ) -> Difference {
     let mut difference = Difference::default();
-    let mut left: BTreeMap<_, _> = present.iter().collect();
-    let before: BTreeSet<Rc<str>> = present.keys().map(|(group, _)| Rc::clone(group)).collect();
+    let mut left: BTreeMap<_, _> = present.collect();
+    let before: BTreeSet<Rc<str>> = left.keys().map(|(group, _)| Rc::clone(group)).collect();
     let mut number = || {
         let id = ProcId(*next);
         *next = next.saturating_add(1);
         id
     };
-    for spec in specs(daemon, groups) {
+    for spec in specs {
         let key = (Rc::clone(&spec.group), spec.process.name.clone());
         let old = left.remove(&key);
         if old.is_some_and(|(_, old)| *old == spec) {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use fdpass::notify::Receiver;
 use reaper::{Key, Pid};
@@ -16,7 +17,16 @@ use crate::supervise::events::Stream;
 pub(super) struct Process {
     pub(super) spec: Rc<Spec>,
     pub(super) run: Option<Run>,
+    /// When it was started last, and when it ended last, in seconds since 1970; 0: never.
+    pub(super) started: u32,
+    pub(super) ended: u32,
     targets: Option<Box<[Targets; 2]>>,
+}
+
+/// The time of day.
+pub(super) fn since_1970() -> u32 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| u32::try_from(since.as_secs()).unwrap_or(u32::MAX))
 }
 
 /// A program that runs.
@@ -35,7 +45,7 @@ pub(super) struct Run {
 
 impl Process {
     pub(super) fn new(spec: Rc<Spec>) -> Self {
-        Self { spec, run: None, targets: None }
+        Self { spec, run: None, started: 0, ended: 0, targets: None }
     }
 
     /// Where a stream goes, once that has been opened.

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::Host;
-use super::listeners::pools;
-use super::plan::{difference, general};
+use super::plan::{Difference, difference, general, specs};
 use super::process::Process;
 use super::start::tell_notes;
 use crate::supervise::config::model::{Config, Daemon, Group, Level};
@@ -24,9 +23,10 @@ impl Host {
                 return;
             }
         };
-        let Config { daemon, groups, notes, .. } = config;
+        let Config { daemon, servers, groups, notes, .. } = config;
         tell_notes(&mut self.log, &notes);
         self.reconfigure(daemon);
+        self.change_servers(servers);
         self.apply(groups);
     }
 
@@ -41,8 +41,26 @@ impl Host {
 
     /// Tells the machine what is new, different and gone.
     pub(super) fn apply(&mut self, groups: Vec<Group>) {
-        let pools = pools(&groups);
-        let difference = difference(&self.present, &self.daemon, groups, &mut self.next);
+        self.reread = Default::default();
+        let specs = specs(&self.daemon, groups);
+        let difference = difference(self.present.iter(), specs, &mut self.next);
+        let changes = self.enter(difference);
+        self.add_at_once();
+        let is_new = |change: &Change| matches!(change, Change::Add(..));
+        let (new, other): (Vec<_>, Vec<_>) = changes.into_iter().partition(is_new);
+        let removed = |change: &Change| match change {
+            Change::Remove(id) => Some(*id),
+            Change::Add(..) | Change::Replace(..) => None,
+        };
+        let removed: BTreeSet<ProcId> = other.iter().filter_map(removed).collect();
+        // As with supervisorctl's update: what is new may want what the old ones hold, a port.
+        self.state.additions = Some((removed, new));
+        self.feed(Input::Apply(general(&self.daemon), other));
+        self.add_what_waits(None);
+    }
+
+    /// Makes a difference the present; what the machine is to be told of it.
+    pub(super) fn enter(&mut self, difference: Difference) -> Vec<Change> {
         for key in &difference.gone {
             self.present.remove(key);
         }
@@ -53,24 +71,18 @@ impl Host {
             self.present.insert(key, (id, Rc::clone(&spec)));
             self.processes.insert(id, Process::new(spec));
         }
-        self.subscribe(&pools);
+        self.subscribe();
         for name in &difference.added {
             self.group_added(name);
         }
+        difference.changes
+    }
+
+    /// Adds what waits without waiting: something else is to follow.
+    pub(super) fn add_at_once(&mut self) {
         if let Some((_, former)) = self.state.additions.take() {
-            self.state.inputs.push_back(Input::Apply(general(&self.daemon), former));
+            self.feed(Input::Apply(general(&self.daemon), former));
         }
-        let is_new = |change: &Change| matches!(change, Change::Add(..));
-        let (new, other): (Vec<_>, Vec<_>) = difference.changes.into_iter().partition(is_new);
-        let removed = |change: &Change| match change {
-            Change::Remove(id) => Some(*id),
-            Change::Add(..) | Change::Replace(..) => None,
-        };
-        let removed: BTreeSet<ProcId> = other.iter().filter_map(removed).collect();
-        // As with supervisorctl's update: what is new may want what the old ones hold, a port.
-        self.state.additions = Some((removed, new));
-        self.feed(Input::Apply(general(&self.daemon), other));
-        self.add_what_waits(None);
     }
 
     /// Adds the new programs of a reload when all that it removed have gone.

@@ -21,7 +21,7 @@ use super::environment::{Variable, of_program};
 use super::errno;
 use super::orphans::MARK;
 use super::plan::Spec;
-use super::process::{Run, Stdin};
+use super::process::{Run, Stdin, since_1970};
 use super::sockets::{url, wanted};
 use super::streams::Streams;
 use super::{Host, Source};
@@ -53,6 +53,9 @@ struct Ours {
 impl Host {
     /// Starts a process and answers the machine.
     pub(super) fn spawn(&mut self, id: ProcId) {
+        if let Some(process) = self.processes.get_mut(&id) {
+            process.started = since_1970();
+        }
         let answer = match self.try_spawn(id) {
             Ok(pid) => Input::Spawned(id, pid),
             Err(text) => Input::SpawnFailed(id, text),

@@ -9,10 +9,13 @@ use reaper::{Credentials, EventLoop, Limit, Pid, Resource, Setup, settle};
 use rustix::process::{Resource as Limited, Rlimit, getrlimit, setrlimit};
 
 use super::checks::Checks;
+use super::control::Control;
 use super::environment::inherited;
 use super::listeners::Listeners;
 use super::low::Low;
 use super::plan::general;
+use super::process::since_1970;
+use super::reread::Reread;
 use super::sockets::Sockets;
 use super::state_file::StateFile;
 use super::streams::Outputs;
@@ -44,7 +47,7 @@ pub fn run(options: Options, config: Config, birth: Birth) -> Result<u8, Failed>
     let usage = |text: String| Failed::new(format!("Error: {text}"), USAGE);
     // Relative paths count from where we were started, also after `directory=`.
     let world = World::of_this_process().map_err(usage)?;
-    let Config { mut daemon, groups, notes, .. } = config;
+    let Config { mut daemon, servers, groups, notes, .. } = config;
     // PID 1 has nobody to leave its programs to.
     daemon.nodaemon |= is_init();
     drop_privileges(&daemon).map_err(usage)?;
@@ -78,17 +81,28 @@ pub fn run(options: Options, config: Config, birth: Birth) -> Result<u8, Failed>
             log.say(&Line::Directory { path });
         }
     }
+    let control = match Control::open(servers) {
+        Ok(control) => control,
+        Err(text) => {
+            if let Some(pid_file) = pid_file {
+                pid_file.remove();
+            }
+            return tell(launcher, usage(text));
+        }
+    };
     let mut host = Host {
         events,
         machine: Machine::new(general(&daemon)),
         processes: BTreeMap::new(),
         present: BTreeMap::new(),
+        reread: Reread::default(),
         members: BTreeMap::new(),
         sources: HashMap::new(),
         sockets: Sockets::default(),
         outputs: Outputs::new(),
         listeners: Listeners::new(&daemon),
         checks: Checks::default(),
+        control,
         log,
         load: Box::new(move || again(&options, &world)),
         variables: inherited(birth.variables),
@@ -96,6 +110,7 @@ pub fn run(options: Options, config: Config, birth: Birth) -> Result<u8, Failed>
         descriptors: Limit::of(Resource::OpenFiles).soft,
         null,
         low: Low::default(),
+        began: since_1970(),
         pid_file,
         state_file,
         next: 0,
@@ -103,6 +118,7 @@ pub fn run(options: Options, config: Config, birth: Birth) -> Result<u8, Failed>
         daemon,
     };
     host.events.reap_orphans(true);
+    host.open_doors();
     host.log.say(&Line::Started { pid: Pid::own() });
     host.begin(groups, &stopped);
     if let Some(launcher) = launcher {
@@ -128,17 +144,21 @@ impl Host {
 
     /// The same supervisor with the configuration as it is now.
     fn again(&mut self) {
-        self.processes.clear();
+        for process in std::mem::take(&mut self.processes).into_values() {
+            self.release_targets(&process);
+        }
         self.present.clear();
         self.members.clear();
+        self.state.additions = None;
         self.sockets.close();
         self.checks = Checks::default();
         let groups = match (self.load)() {
             Ok(config) => {
-                let Config { daemon, groups, notes, .. } = config;
+                let Config { daemon, servers, groups, notes, .. } = config;
                 tell_notes(&mut self.log, &notes);
-                self.log.configure(MainLogOptions::of(&daemon));
-                self.daemon = daemon;
+                self.change_servers(servers);
+                self.reconfigure(daemon);
+                clean_up(&mut self.log, &self.daemon);
                 groups
             }
             Err(text) => {
@@ -151,7 +171,8 @@ impl Host {
         self.listeners = Listeners::new(&self.daemon);
         self.machine = Machine::new(general(&self.daemon));
         self.log.say(&Line::Started { pid: Pid::own() });
-        self.begin(groups, &BTreeSet::new());
+        let stopped = self.state_file.as_ref().map(|file| file.stopped().clone());
+        self.begin(groups, &stopped.unwrap_or_default());
     }
 
     /// Everything has stopped: files go, logs are written out.
@@ -159,6 +180,8 @@ impl Host {
         self.kill_stop_commands();
         self.bury();
         self.sockets.close();
+        self.keep_state();
+        self.close_doors();
         self.drain_outputs();
         if let Some(pid_file) = self.pid_file.take() {
             pid_file.remove();
@@ -269,6 +292,11 @@ fn preamble(log: &mut MainLog, daemon: &Daemon, notes: &[Note]) {
     if let Err(error) = become_subreaper() {
         log.log(Level::Warn, &format!("orphans of programs cannot be reaped: {error}"));
     }
+    clean_up(log, daemon);
+}
+
+/// Removes the automatic logs of an earlier life.
+fn clean_up(log: &mut MainLog, daemon: &Daemon) {
     if !daemon.nocleanup {
         for text in auto_names::clean(Path::new(&daemon.childlogdir), &daemon.identifier) {
             log.log(Level::Warn, &text);

@@ -18,6 +18,8 @@ pub(super) struct StateFile {
     stopped: BTreeSet<String>,
     /// What stands in the file is something else.
     stale: bool,
+    /// Something was taken down since it was written, or tried, last.
+    noted: bool,
 }
 
 impl StateFile {
@@ -37,7 +39,7 @@ impl StateFile {
         }
         let lines = text.lines().skip(1).map(str::trim).filter(|line| !line.is_empty());
         let stopped: BTreeSet<String> = lines.map(str::to_owned).collect();
-        Ok(Self { path: path.to_owned(), stopped, stale: false })
+        Ok(Self { path: path.to_owned(), stopped, stale: false, noted: false })
     }
 
     /// The names, as `group:name`.
@@ -45,14 +47,19 @@ impl StateFile {
         &self.stopped
     }
 
-    /// Notes that a program was stopped by hand, or runs again.
-    ///
-    /// # Errors
-    /// What the file system says; it is tried again with the next note.
-    fn note(&mut self, name: String, stopped: bool) -> io::Result<()> {
+    /// Notes that a program was stopped by hand, or runs again; [`StateFile::keep`] writes it.
+    fn note(&mut self, name: String, stopped: bool) {
         let news = if stopped { self.stopped.insert(name) } else { self.stopped.remove(&name) };
         self.stale |= news;
-        if self.stale { self.write() } else { Ok(()) }
+        self.noted = true;
+    }
+
+    /// Writes what has changed.
+    ///
+    /// # Errors
+    /// What the file system says; it is tried again when something else has changed.
+    fn keep(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.noted) && self.stale { self.write() } else { Ok(()) }
     }
 
     /// A new file, moved over the old one.
@@ -83,11 +90,24 @@ impl StateFile {
 impl Host {
     /// Takes down whether a program was stopped by hand.
     pub(super) fn remember_order(&mut self, id: ProcId) {
-        let Some(file) = &mut self.state_file else { return };
-        let Some(process) = self.processes.get(&id) else { return };
+        if self.state_file.is_none() {
+            return;
+        }
+        // Of a program that is replaced only the new process counts.
+        let Some(process) = self.processes.get(&id).filter(|p| self.is_active(id, p)) else {
+            return;
+        };
         let by_hand = self.machine.view(id).is_some_and(|view| view.by_hand);
         let name = format!("{}:{}", process.spec.group, process.spec.process.name);
-        if let Err(error) = file.note(name, by_hand) {
+        if let Some(file) = &mut self.state_file {
+            file.note(name, by_hand);
+        }
+    }
+
+    /// Writes what was taken down since the last time, once for however many programs.
+    pub(super) fn keep_state(&mut self) {
+        let Some(file) = &mut self.state_file else { return };
+        if let Err(error) = file.keep() {
             let text = format!("cannot write the state file {}: {error}", file.path.display());
             self.warn_once(text);
         }
@@ -105,14 +125,17 @@ mod tests {
         let path = directory.join("state");
         let mut file = StateFile::open(&path).unwrap();
         assert!(file.stopped().is_empty());
-        file.note("g:a".to_owned(), false).unwrap();
+        file.note("g:a".to_owned(), false);
+        file.keep().unwrap();
         assert!(!path.exists(), "nothing to tell");
-        file.note("g:a".to_owned(), true).unwrap();
-        file.note("b:b".to_owned(), true).unwrap();
+        file.note("g:a".to_owned(), true);
+        file.note("b:b".to_owned(), true);
+        file.keep().unwrap();
         let names: BTreeSet<String> = ["g:a".to_owned(), "b:b".to_owned()].into();
         assert_eq!(*StateFile::open(&path).unwrap().stopped(), names);
-        file.note("g:a".to_owned(), false).unwrap();
-        file.note("b:b".to_owned(), false).unwrap();
+        file.note("g:a".to_owned(), false);
+        file.note("b:b".to_owned(), false);
+        file.keep().unwrap();
         assert!(StateFile::open(&path).unwrap().stopped().is_empty());
         fs::write(&path, "something else\n").unwrap();
         assert!(StateFile::open(&path).is_err());

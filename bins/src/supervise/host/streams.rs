@@ -59,10 +59,10 @@ pub(super) struct Flow {
 /// Where a stream of a program goes, run after run.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Targets {
-    file: Option<SinkId>,
+    pub(super) file: Option<SinkId>,
     syslog: Option<SinkId>,
     /// The file that AUTO stands for.
-    auto: Option<PathBuf>,
+    pub(super) auto: Option<PathBuf>,
 }
 
 /// Our ends of a program's pipes, until it runs.

@@ -386,4 +386,4 @@ impl Sink {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(in crate::supervise) mod tests;

@@ -13,10 +13,10 @@ use super::*;
 mod devices;
 
 /// A directory for one test.
-pub(in crate::supervise::logs) struct Dir(pub(in crate::supervise::logs) PathBuf);
+pub(in crate::supervise) struct Dir(pub(in crate::supervise) PathBuf);
 
 impl Dir {
-    pub(in crate::supervise::logs) fn new() -> Self {
+    pub(in crate::supervise) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("supervise-logs-{}-{number}", std::process::id());
@@ -25,16 +25,16 @@ impl Dir {
         Self(path)
     }
 
-    pub(in crate::supervise::logs) fn path(&self, name: &str) -> PathBuf {
+    pub(in crate::supervise) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
-    pub(in crate::supervise::logs) fn read(&self, name: &str) -> String {
+    pub(in crate::supervise) fn read(&self, name: &str) -> String {
         let bytes = fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         String::from_utf8(bytes).unwrap()
     }
 
-    pub(in crate::supervise::logs) fn fifo(&self, name: &str) -> PathBuf {
+    pub(in crate::supervise) fn fifo(&self, name: &str) -> PathBuf {
         let path = self.path(name);
         let kind = rustix::fs::FileType::Fifo;
         mknodat(rustix::fs::CWD, &path, kind, Mode::from_raw_mode(0o600), 0).unwrap();
@@ -42,7 +42,7 @@ impl Dir {
     }
 
     /// What a FIFO holds.
-    pub(in crate::supervise::logs) fn drain(&self, fifo: &Path) -> String {
+    pub(in crate::supervise) fn drain(&self, fifo: &Path) -> String {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         take(&open(fifo, flags, Mode::empty()).unwrap())
     }

@@ -1,0 +1,365 @@
+//! Connections: bytes in, requests out, answers back, and nobody waits for anybody.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::time::Duration;
+
+use reaper::{Interest, Key, Moment};
+use rustix::io::Errno;
+use rustix::net::{SendFlags, Shutdown, SocketFlags, accept_with, send, shutdown};
+
+use super::super::{Host, Source};
+use super::doors::Entrance;
+use super::follow::Follow;
+use crate::supervise::http::{Limits, Manner, Parser, Response, Stream};
+use crate::supervise::methods::{Caller, Waiting};
+
+/// Connections at a time.
+const MOST: usize = 256;
+/// How long a request may take to come, and an answer to be taken.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a connection may be silent between two requests.
+const SILENCE: Duration = Duration::from_secs(300);
+/// How long what a refused client still sends is taken, so that it sees why it was refused.
+const LINGER: Duration = Duration::from_secs(2);
+/// How much of it.
+const LEFT_OVER: usize = 16 << 20;
+/// How long a follower may take nothing of what there is.
+const STALL: Duration = Duration::from_secs(600);
+/// What may wait to be sent before no more is read, of requests or of a log.
+pub(super) const ENOUGH: usize = 256 << 10;
+/// What a client may send on while its request is being answered.
+pub(super) const AHEAD: usize = 64 << 10;
+
+/// One connection.
+pub(super) struct Client {
+    pub(super) entrance: Rc<Entrance>,
+    parser: Parser,
+    pub(super) caller: Caller,
+    unsent: Vec<u8>,
+    sent: usize,
+    pub(super) doing: Doing,
+    /// It ends when everything has been sent.
+    closing: bool,
+    pub(super) interest: Interest,
+    /// When it last began or ended something.
+    pub(super) since: Moment,
+}
+
+/// What a connection is at.
+pub(super) enum Doing {
+    /// It reads requests.
+    Nothing,
+    /// A method has not answered yet.
+    Waiting(Box<Waiting>, Manner),
+    /// It is sent a log.
+    Following(Follow, Stream),
+    /// It has been told no; so much of what it sends is thrown away.
+    Lingering(usize),
+}
+
+impl Client {
+    fn new(entrance: Rc<Entrance>, since: Moment) -> Self {
+        Self {
+            entrance,
+            parser: Parser::new(Limits::default()),
+            caller: Caller::default(),
+            unsent: Vec::new(),
+            sent: 0,
+            doing: Doing::Nothing,
+            closing: false,
+            interest: Interest::Read,
+            since,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        let patience = match self.doing {
+            Doing::Waiting(..) => return None,
+            Doing::Following(..) if self.is_sent() => return None,
+            Doing::Following(..) => STALL,
+            Doing::Lingering(_) => LINGER,
+            Doing::Nothing if self.is_sent() && self.parser.is_idle() => SILENCE,
+            Doing::Nothing => PATIENCE,
+        };
+        Some(self.since.saturating_add(patience))
+    }
+
+    pub(super) fn is_sent(&self) -> bool {
+        self.sent >= self.unsent.len()
+    }
+
+    pub(super) fn left(&self) -> usize {
+        self.unsent.len().saturating_sub(self.sent)
+    }
+
+    /// Appends what is to be sent.
+    pub(super) fn queue(&mut self, bytes: &[u8]) {
+        self.unsent.drain(..self.sent.min(self.unsent.len()));
+        self.sent = 0;
+        self.unsent.extend_from_slice(bytes);
+    }
+
+    /// The whole answer to a request.
+    pub(super) fn answer(&mut self, response: &Response, manner: Manner) {
+        self.queue(&response.bytes(manner));
+        self.closing |= !manner.keep;
+    }
+
+    /// The answer comes later.
+    pub(super) fn wait_for(&mut self, waiting: Waiting, manner: Manner) {
+        self.doing = Doing::Waiting(Box::new(waiting), manner);
+    }
+
+    /// The answer is a log without an end.
+    pub(super) fn follow(&mut self, follow: Follow, stream: Stream) {
+        self.doing = Doing::Following(follow, stream);
+    }
+
+    /// Sends what waits, as far as it goes; false: the client has gone.
+    pub(super) fn flush(&mut self, fd: impl AsFd) -> bool {
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        while let Some(rest) = self.unsent.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            match send(fd.as_fd(), rest, flags) {
+                Ok(count) => self.sent = self.sent.saturating_add(count),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return true,
+                Err(_) => return false,
+            }
+        }
+        if self.unsent.capacity() > AHEAD {
+            self.unsent = Vec::new();
+        } else {
+            self.unsent.clear();
+        }
+        self.sent = 0;
+        true
+    }
+
+    fn wants(&self) -> Interest {
+        let reads = match self.doing {
+            Doing::Nothing => !self.closing && self.left() < ENOUGH,
+            Doing::Waiting(..) | Doing::Following(..) | Doing::Lingering(_) => true,
+        };
+        match (reads, self.is_sent()) {
+            (true, true) => Interest::Read,
+            (true, false) => Interest::Both,
+            (false, _) => Interest::Write,
+        }
+    }
+}
+
+impl Host {
+    /// Takes whoever knocks.
+    pub(in super::super) fn admit(&mut self, index: usize) {
+        for _ in 0..MOST {
+            let Some(door) = self.control.doors.get(index) else { return };
+            let Some(fd) = door.key.and_then(|key| self.events.fd(key)) else { return };
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            match accept_with(fd, flags) {
+                Ok(fd) => self.let_in(index, fd),
+                Err(Errno::AGAIN) => return,
+                Err(Errno::INTR | Errno::CONNABORTED | Errno::PROTO | Errno::PERM) => {}
+                Err(error) => {
+                    if self.make_room() {
+                        continue;
+                    }
+                    self.warn_once(format!("cannot take a connection: {error}"));
+                    self.unwatch_door(index);
+                    return self.look_again();
+                }
+            }
+        }
+    }
+
+    fn let_in(&mut self, index: usize, fd: OwnedFd) {
+        let Some(door) = self.control.doors.get(index).filter(|door| door.lets_in(&fd)) else {
+            return;
+        };
+        let entrance = Rc::clone(&door.entrance);
+        if entrance.tcp {
+            let _ = rustix::net::sockopt::set_tcp_nodelay(&fd, true);
+            let _ = rustix::net::sockopt::set_socket_keepalive(&fd, true);
+        }
+        if self.control.clients.len() >= self.most_clients() && !self.make_room() {
+            // All are waited for; who comes now tries again.
+            return;
+        }
+        if let Some(key) = self.watch(fd, Source::Client) {
+            let client = Client::new(entrance, self.events.now());
+            self.control.clients.insert(key, client);
+        }
+    }
+
+    /// There is room for one more whose answer has no end, and for others to come and go beside it.
+    pub(super) fn takes_guests(&self) -> bool {
+        let stays =
+            |client: &&Client| !matches!(client.doing, Doing::Nothing | Doing::Lingering(_));
+        let guests = self.control.clients.values().filter(stays).count();
+        guests < self.most_clients().saturating_mul(3) / 4
+    }
+
+    /// Most descriptors are for programs.
+    fn most_clients(&self) -> usize {
+        let share = self.descriptors.map(|most| usize::try_from(most / 4).unwrap_or(MOST));
+        share.map_or(MOST, |share| share.clamp(4, MOST))
+    }
+
+    /// Hangs up on whoever has been silent for the longest time; false: all are busy.
+    fn make_room(&mut self) -> bool {
+        let clients = self.control.clients.iter();
+        let idle = clients.filter(|(_, client)| match client.doing {
+            Doing::Nothing => client.is_sent(),
+            Doing::Lingering(_) => true,
+            Doing::Waiting(..) | Doing::Following(..) => false,
+        });
+        let oldest = idle.min_by_key(|(_, client)| client.since).map(|(key, _)| *key);
+        let Some(key) = oldest else { return false };
+        self.hang_up(key);
+        true
+    }
+
+    fn hang_up(&mut self, key: Key) {
+        self.control.clients.remove(&key);
+        self.forget(key);
+    }
+
+    /// Reads what a client has sent, and answers.
+    pub(in super::super) fn hear_client(&mut self, key: Key) {
+        let Some(client) = self.control.clients.get_mut(&key) else { return };
+        let Some(fd) = self.events.fd(key) else { return };
+        let mut buffer = [0_u8; 16 << 10];
+        let read = match rustix::io::read(fd, buffer.as_mut_slice()) {
+            Err(Errno::AGAIN | Errno::INTR) => return,
+            Ok(0) | Err(_) => None,
+            Ok(count) => buffer.get(..count),
+        };
+        let is_sent = client.is_sent();
+        match (&mut client.doing, read) {
+            // Half a connection is enough to be sent what has been asked for.
+            (Doing::Nothing, None) if !is_sent => client.closing = true,
+            (_, None) => return self.hang_up(key),
+            (Doing::Following(..), Some(_)) => return,
+            (Doing::Lingering(left), Some(bytes)) => {
+                *left = left.saturating_sub(bytes.len());
+                if *left == 0 {
+                    self.hang_up(key);
+                }
+                return;
+            }
+            (Doing::Waiting(..), Some(bytes)) => {
+                client.parser.feed(bytes);
+                if client.parser.buffered() > AHEAD {
+                    self.hang_up(key);
+                }
+                return;
+            }
+            (Doing::Nothing, Some(bytes)) => {
+                let idle = client.parser.is_idle();
+                client.parser.feed(bytes);
+                if idle && !client.parser.is_idle() {
+                    client.since = self.events.now();
+                }
+            }
+        }
+        self.serve_client(key);
+    }
+
+    /// Answers the requests that are there.
+    pub(super) fn serve_client(&mut self, key: Key) {
+        let Some(mut client) = self.control.clients.remove(&key) else { return };
+        while matches!(client.doing, Doing::Nothing) && !client.closing && client.left() < ENOUGH {
+            let entrance = Rc::clone(&client.entrance);
+            match client.parser.next(&mut |head| entrance.gate(head)) {
+                Ok(Some(request)) => {
+                    client.since = self.events.now();
+                    self.respond(&mut client, request);
+                    // What has gone makes room for the next answer.
+                    if !self.events.fd(key).is_some_and(|fd| client.flush(fd)) {
+                        return self.forget(key);
+                    }
+                }
+                Ok(None) => {
+                    if client.parser.wants_continue() {
+                        client.queue(Response::CONTINUE);
+                    }
+                    break;
+                }
+                Err(refusal) => {
+                    client.queue(&refusal.bytes());
+                    client.closing = true;
+                }
+            }
+        }
+        self.keep(key, client);
+    }
+
+    /// Sends what a client takes, and puts it back among the others unless it is done with.
+    pub(super) fn keep(&mut self, key: Key, mut client: Client) {
+        let Some(fd) = self.events.fd(key) else { return };
+        if !client.flush(fd) {
+            return self.forget(key);
+        }
+        if client.closing && client.is_sent() && matches!(client.doing, Doing::Nothing) {
+            // A socket that is closed before all has been read takes its last words back.
+            if shutdown(fd, Shutdown::Write).is_err() {
+                return self.forget(key);
+            }
+            client.doing = Doing::Lingering(LEFT_OVER);
+            client.since = self.events.now();
+        }
+        let wants = client.wants();
+        if wants != client.interest {
+            if self.events.set_interest(key, wants).is_err() {
+                return self.forget(key);
+            }
+            client.interest = wants;
+        }
+        self.control.clients.insert(key, client);
+    }
+
+    /// A client takes more.
+    pub(in super::super) fn send_to_client(&mut self, key: Key) {
+        let Some(mut client) = self.control.clients.remove(&key) else { return };
+        let before = client.sent;
+        let sound = self.events.fd(key).is_some_and(|fd| client.flush(fd));
+        if !sound {
+            return self.forget(key);
+        }
+        if client.sent != before {
+            client.since = self.events.now();
+        }
+        self.control.clients.insert(key, client);
+        self.serve_client(key);
+    }
+
+    /// Hangs up on those who have been silent for too long.
+    pub(super) fn dismiss_silent(&mut self) {
+        let now = self.events.now();
+        let clients = self.control.clients.iter();
+        let over = clients.filter(|(_, client)| client.deadline().is_some_and(|at| at <= now));
+        for key in over.map(|(key, _)| *key).collect::<Vec<_>>() {
+            self.hang_up(key);
+        }
+    }
+
+    /// Hangs up on those who came in by a door that is no more, when they have their answers.
+    pub(super) fn dismiss_strangers(&mut self) {
+        let doors = &self.control.doors;
+        let known =
+            |client: &Client| doors.iter().any(|d| Rc::ptr_eq(&d.entrance, &client.entrance));
+        let mut strangers = Vec::new();
+        for (key, client) in &mut self.control.clients {
+            if !known(client) {
+                client.closing = true;
+                strangers.push((*key, matches!(client.doing, Doing::Following(..))));
+            }
+        }
+        for (key, follows) in strangers {
+            match follows {
+                true => self.hang_up(key),
+                false => self.serve_client(key),
+            }
+        }
+    }
+}
