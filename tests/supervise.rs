@@ -2,6 +2,7 @@
 
 mod bad_config;
 mod children;
+mod deploy;
 mod exit;
 mod faults;
 mod fcgi;
@@ -12,7 +13,9 @@ mod listener;
 mod order;
 mod output;
 mod output_special;
+mod own_process;
 mod pid1;
 mod readiness;
 mod reload;
 mod stopping;
+mod under_systemd;

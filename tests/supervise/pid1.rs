@@ -8,7 +8,7 @@ use super::harness::{Config, is_root};
 use crate::sandbox::{Sandbox, Server, eventually};
 
 /// A namespace needs root, or users who may make one.
-fn unshare(sandbox: &Sandbox) -> Option<Vec<&'static str>> {
+pub(super) fn unshare(sandbox: &Sandbox) -> Option<Vec<&'static str>> {
     let words = ["unshare", "-p", "-f", "--mount-proc", "--kill-child"];
     let mut with_user = words.to_vec();
     with_user.extend(["-U", "-r"]);
@@ -22,7 +22,7 @@ fn unshare(sandbox: &Sandbox) -> Option<Vec<&'static str>> {
 }
 
 /// The supervisor itself: the child of `unshare`.
-fn inner(server: &Server) -> i32 {
+pub(super) fn inner(server: &Server) -> i32 {
     let path = format!("/proc/{0}/task/{0}/children", server.pid());
     eventually("the first process", || {
         fs::read_to_string(&path).ok()?.split_whitespace().next()?.parse().ok()

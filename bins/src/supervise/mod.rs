@@ -14,5 +14,8 @@ pub mod lines;
 pub mod logs;
 pub mod machine;
 pub mod methods;
+pub mod process;
 pub mod rpc;
 pub mod web;
+
+pub use process::Process;
