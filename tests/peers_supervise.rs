@@ -22,6 +22,8 @@
 //! * at HUP supervisord restarts everything, ours what has changed.
 
 mod children;
+mod ctl;
+mod ctl_more;
 mod errors;
 mod listeners;
 mod order;

@@ -2,6 +2,8 @@
 
 mod bad_config;
 mod children;
+pub mod ctl;
+pub mod ctl_completions;
 mod deploy;
 mod exit;
 mod faults;
@@ -19,3 +21,4 @@ mod readiness;
 mod reload;
 mod stopping;
 mod under_systemd;
+mod web;

@@ -94,9 +94,9 @@ def asked(server, method, count, *params):
 
 
 def sustained(server, seconds):
-    """(calls a second, per cent of a core) at RATE calls a second of a kind that a dashboard makes."""
+    """(calls a second, per cent of a core, bytes of an answer) at RATE calls a second of a kind that a dashboard makes."""
     line, period = Line(server.socket()), 1e9 / RATE
-    line.call("supervisor.getProcessInfo", "p00000")
+    size = line.call("supervisor.getProcessInfo", "p00000")[1]
     before, begun, calls = cpu_ns(server.pid), time.monotonic_ns(), 0
     while (now := time.monotonic_ns()) - begun < seconds * 1e9:
         due = begun + calls * period
@@ -105,7 +105,7 @@ def sustained(server, seconds):
         line.call("supervisor.getProcessInfo", "p00000")
         calls += 1
     span = time.monotonic_ns() - begun
-    return calls / (span / 1e9), (cpu_ns(server.pid) - before) / span * 100
+    return calls / (span / 1e9), (cpu_ns(server.pid) - before) / span * 100, size
 
 
 def run(opts):
@@ -149,15 +149,15 @@ def run(opts):
     floor = Floor(opts, size)
     took, cpu, _ = asked(floor, "supervisor.getAllProcessInfo", calls)
     status[ANSWER] = (median(took) / 1e3, quantile(took, 0.99) / 1e3, cpu / 1e3, None)
-    load[ANSWER] = sustained(floor, seconds)
+    load[ANSWER] = sustained(Floor(opts, load[OURS][2] if OURS in load else 2000), seconds)
     kill_everything()
     if OURS in load:
-        rate, share = load[OURS]
+        rate, share, _ = load[OURS]
         notes.append(verdict(f"{RATE:,} calls a second with less than {SHARE:g} % of a core ({rate:,.0f} with {share:.1f} %)", rate > RATE * 0.99 and share < SHARE))
     base = status[ANSWER]
     table(f"supervise-control: getAllProcessInfo with {count:,} programs ({size:,} bytes), us", ["", "median", "p99", "/ floor", "server's CPU", "/ floor", f"{CLIENT} status, ms"],
           [[n, s[0], s[1], times(ratio(s[0], base[0])), s[2], times(ratio(s[2], base[2])), s[3]] for n, s in status.items()])
     table("supervise-control: stop and start again of one program, and all logs of fourteen cleared, ms", ["", "stop + start, median", "worst", "clear all"],
           [[n, median(t), max(t), cleared[n]] for n, t in trips.items()])
-    table(f"supervise-control: {RATE:,} calls of getProcessInfo a second for {seconds} s", ["", "calls a second", "% of a core"], [[n, *v] for n, v in load.items()], notes)
+    table(f"supervise-control: {RATE:,} calls of getProcessInfo a second for {seconds} s", ["", "calls a second", "% of a core"], [[n, *v[:2]] for n, v in load.items()], notes)
     return {"status_us": status, "trips_ms": trips, "clear_ms": cleared, "load": load, "seconds": seconds}

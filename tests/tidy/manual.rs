@@ -7,6 +7,7 @@ use superdaemon::cli::OptionInfo;
 use superdaemon::prefork::args as prefork_run;
 use superdaemon::start_server::args as start_server;
 use superdaemon::supervise::args as supervise;
+use superdaemon::supervise::ctl;
 
 use super::source::root;
 
@@ -22,7 +23,7 @@ struct Program {
     aliases: Vec<&'static str>,
 }
 
-fn programs() -> [Program; 3] {
+fn programs() -> [Program; 4] {
     let start_server = Program {
         page: "man/start_server.1",
         help: start_server::help(),
@@ -41,7 +42,13 @@ fn programs() -> [Program; 3] {
         table: supervise::option_table(),
         aliases: supervise::aliases().into_iter().map(|(alias, _)| alias).collect(),
     };
-    [start_server, prefork_run, supervise]
+    let client = Program {
+        page: "man/supervise-ctl.1",
+        help: ctl::help::text(),
+        table: ctl::args::option_table(),
+        aliases: ctl::args::aliases().into_iter().map(|(alias, _)| alias).collect(),
+    };
+    [start_server, prefork_run, supervise, client]
 }
 
 impl Program {

@@ -10,7 +10,7 @@ use super::args::search::find;
 use super::args::{self, Command, Options, UsageError, refusal};
 use super::config::load::World;
 use super::config::{dump, format};
-use super::host;
+use super::{ctl, host};
 use crate::birth::Birth;
 use crate::files::Failed;
 use crate::report::{complain, print};
@@ -27,7 +27,10 @@ pub fn main() -> ExitCode {
     }))
 }
 
-fn run(program: &str, words: Vec<OsString>) -> Result<u8, UsageError> {
+fn run(program: &str, mut words: Vec<OsString>) -> Result<u8, UsageError> {
+    if words.first().is_some_and(|word| word == "ctl") {
+        return ctl::run(&place_of(program), words.split_off(1));
+    }
     let refuse = |message: String| refusal(program, &message);
     let world = World::of_this_process().map_err(refuse)?;
     let done = match args::parse(program, words, &world)? {

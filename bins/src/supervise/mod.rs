@@ -2,10 +2,11 @@
 //! event-driven process.
 //!
 //! What supervisord does, with its states, its timing rules and the texts of its
-//! log; `docs/differences.md` lists where it is not so.
+//! log; `docs/differences-supervise.md` lists where it is not so.
 
 pub mod args;
 pub mod config;
+pub mod ctl;
 pub mod entry;
 pub mod events;
 pub mod host;

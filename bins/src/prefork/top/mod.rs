@@ -1,7 +1,7 @@
 //! `prefork-run top`: the state of a pool again and again.
 
 mod frame;
-mod terminal;
+pub(crate) mod terminal;
 #[cfg(test)]
 mod tests;
 

@@ -14,14 +14,14 @@ use sigpolicy::{Signal, Signals};
 use super::Window;
 
 /// A terminal whose keys are read one by one and not shown; as it was when this is dropped.
-pub(super) struct Keys<'t> {
+pub(crate) struct Keys<'t> {
     terminal: BorrowedFd<'t>,
     former: Termios,
 }
 
 /// What is next.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(crate) enum Next {
     /// The time has come.
     Frame,
     /// The window has another size.
@@ -32,7 +32,7 @@ pub(super) enum Next {
 
 impl<'t> Keys<'t> {
     /// `None` when it is no terminal, or does not let itself be changed.
-    pub(super) fn take(terminal: BorrowedFd<'t>) -> Option<Self> {
+    pub(crate) fn take(terminal: BorrowedFd<'t>) -> Option<Self> {
         let former = tcgetattr(terminal).ok()?;
         let mut modes = former.clone();
         // Signals by key stay, and with them job control.
@@ -57,7 +57,7 @@ impl Drop for Keys<'_> {
 }
 
 /// The size of the window on standard output; that of a VT100 where nobody knows.
-pub(super) fn window() -> Window {
+pub(crate) fn window() -> Window {
     let size = tcgetwinsize(stdout()).ok();
     let side = |side: Option<u16>, usual| match side {
         Some(side) if side > 0 => usize::from(side),
@@ -70,7 +70,7 @@ pub(super) fn window() -> Window {
 }
 
 /// Waits for a key, a signal, or the time.
-pub(super) fn wait(
+pub(crate) fn wait(
     signals: &mut Signals,
     keys: Option<BorrowedFd<'_>>,
     due: Option<Instant>,

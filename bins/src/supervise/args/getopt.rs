@@ -9,34 +9,34 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// An option that can be typed.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
+pub(crate) struct Known {
     /// Its full name, as it is typed.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Its name as argh knows it.
-    pub(super) declared: &'static str,
+    pub(crate) declared: &'static str,
     /// Its letter.
-    pub(super) letter: Option<char>,
+    pub(crate) letter: Option<char>,
     /// Whether it takes a value.
-    pub(super) valued: bool,
+    pub(crate) valued: bool,
     /// Whether it is one of supervisord's, which go before ours when a name is cut short.
-    pub(super) peer: bool,
+    pub(crate) peer: bool,
     /// What it sets; that can be set only once.
-    pub(super) sets: &'static str,
+    pub(crate) sets: &'static str,
     /// Why it is refused.
-    pub(super) refused: Option<&'static str>,
+    pub(crate) refused: Option<&'static str>,
 }
 
 /// An option on the command line.
 #[derive(Debug)]
-pub(super) struct Word<'k> {
-    pub(super) option: &'k Known,
+pub(crate) struct Word<'k> {
+    pub(crate) option: &'k Known,
     /// `-c` or `--configuration`, written out.
-    pub(super) spelling: String,
-    pub(super) value: Option<OsString>,
+    pub(crate) spelling: String,
+    pub(crate) value: Option<OsString>,
 }
 
 /// The options in order, and the words that are none.
-pub(super) fn getopt(
+pub(crate) fn getopt(
     known: &[Known],
     argv: Vec<OsString>,
 ) -> Result<(Vec<Word<'_>>, Vec<OsString>), String> {
@@ -58,7 +58,8 @@ pub(super) fn getopt(
     Ok((done, words.collect()))
 }
 
-fn long<'k>(
+/// The long option whose word is `body` without its dashes; its value may be the next of `words`.
+pub(crate) fn long<'k>(
     known: &'k [Known],
     body: &[u8],
     words: &mut impl Iterator<Item = OsString>,

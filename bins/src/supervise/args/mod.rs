@@ -2,7 +2,7 @@
 //! more, and where the configuration is looked for.
 
 mod check;
-mod getopt;
+pub(crate) mod getopt;
 mod options;
 pub mod search;
 
@@ -20,6 +20,7 @@ use crate::cli::{Arguments, Given, Split, Value};
 pub use crate::cli::{OptionInfo, UsageError};
 use crate::supervise::config::load::World;
 use options::Declared;
+pub(crate) use options::lettered_option;
 pub use options::{aliases, help, option_table};
 
 pub(crate) const PROGRAM: &str = "supervise";

@@ -242,6 +242,7 @@ pub fn aliases() -> Vec<(&'static str, &'static str)> {
 
 const HEAD: &str = "\
 Usage: supervise [options]
+       supervise ctl [options] [action [operands]]
 
 Keeps the programs of a supervisord.conf running. Options may be abbreviated;
 what they say counts instead of the [supervisord] section of the file.
@@ -264,11 +265,8 @@ pub fn help() -> String {
     let all = option_table();
     // argh declares --help first; readers look for it at the end.
     for option in all.iter().filter(|option| !is_help(option)).chain(all.iter().filter(is_help)) {
-        let text = render_option(option);
-        match known().into_iter().find(|known| known.name == option.name) {
-            Some(Known { letter: Some(letter), .. }) => out.push_str(&lettered(&text, letter)),
-            _ => out.push_str(&text),
-        }
+        let known = known().into_iter().find(|known| known.name == option.name);
+        out.push_str(&lettered_option(option, known.and_then(|known| known.letter)));
     }
     out.push_str(TAIL);
     out
@@ -277,7 +275,15 @@ pub fn help() -> String {
 /// Where descriptions begin.
 const COLUMN: usize = 26;
 
-/// The lines of one option with its letter before its name.
+/// The lines of one option in a help text, with its letter before its name if it has one.
+pub(crate) fn lettered_option(option: &OptionInfo, letter: Option<char>) -> String {
+    let text = render_option(option);
+    match letter {
+        Some(letter) => lettered(&text, letter),
+        None => text,
+    }
+}
+
 fn lettered(text: &str, letter: char) -> String {
     let body = text.trim_start();
     let (name, description) = body.split_once(char::is_whitespace).unwrap_or((body, ""));

@@ -2,6 +2,7 @@
 
 mod around;
 pub(crate) mod asked;
+pub mod client;
 mod daemon;
 mod depend;
 pub mod dump;
@@ -33,7 +34,7 @@ mod reader;
 mod refusals;
 mod server;
 mod socket;
-mod suggest;
+pub(crate) mod suggest;
 #[cfg(test)]
 mod testing;
 mod user;

@@ -84,7 +84,7 @@ fn section(section: &Section, notes: &mut Vec<Note>) {
 
 /// The known name that is closest to another one, if it is close: the same but for case, dashes,
 /// underscores and blanks, or one slip in four letters, three at most.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > LONGEST {
         return None;
     }

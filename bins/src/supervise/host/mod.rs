@@ -173,6 +173,7 @@ impl Host {
             for wakeup in wakeups.drain(..) {
                 self.wake(wakeup);
             }
+            self.serve_ready();
             self.kill_further_remains();
         }
     }

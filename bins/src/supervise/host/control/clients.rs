@@ -11,7 +11,7 @@ use rustix::net::{SendFlags, Shutdown, SocketFlags, accept_with, send, shutdown}
 use super::super::{Host, Source};
 use super::doors::Entrance;
 use super::follow::Follow;
-use crate::supervise::http::{Limits, Manner, Parser, Response, Stream};
+use crate::supervise::http::{Limits, Manner, Parser, Refusal, Response, Stream};
 use crate::supervise::methods::{Caller, Waiting};
 
 /// Connections at a time.
@@ -28,6 +28,8 @@ const LEFT_OVER: usize = 16 << 20;
 const STALL: Duration = Duration::from_secs(600);
 /// What may wait to be sent before no more is read, of requests or of a log.
 pub(super) const ENOUGH: usize = 256 << 10;
+/// Requests of one client that are answered before others have their turn.
+const IN_TURN: u32 = 4;
 /// What a client may send on while its request is being answered.
 pub(super) const AHEAD: usize = 64 << 10;
 
@@ -268,7 +270,13 @@ impl Host {
     /// Answers the requests that are there.
     pub(super) fn serve_client(&mut self, key: Key) {
         let Some(mut client) = self.control.clients.remove(&key) else { return };
+        let mut served = 0;
         while matches!(client.doing, Doing::Nothing) && !client.closing && client.left() < ENOUGH {
+            if served == IN_TURN {
+                self.control.ready.push(key);
+                break;
+            }
+            served = served.saturating_add(1);
             let entrance = Rc::clone(&client.entrance);
             match client.parser.next(&mut |head| entrance.gate(head)) {
                 Ok(Some(request)) => {
@@ -292,6 +300,13 @@ impl Host {
             }
         }
         self.keep(key, client);
+    }
+
+    /// Those that have more to be answered than one turn allows.
+    pub(in super::super) fn serve_ready(&mut self) {
+        for key in std::mem::take(&mut self.control.ready) {
+            self.serve_client(key);
+        }
     }
 
     /// Sends what a client takes, and puts it back among the others unless it is done with.
@@ -339,7 +354,15 @@ impl Host {
         let clients = self.control.clients.iter();
         let over = clients.filter(|(_, client)| client.deadline().is_some_and(|at| at <= now));
         for key in over.map(|(key, _)| *key).collect::<Vec<_>>() {
-            self.hang_up(key);
+            let Some(mut client) = self.control.clients.remove(&key) else { continue };
+            let begun = matches!(client.doing, Doing::Nothing) && client.is_sent();
+            if begun && !client.parser.is_idle() && !client.closing {
+                client.queue(&Refusal::timeout().bytes());
+                client.closing = true;
+                self.keep(key, client);
+            } else {
+                self.forget(key);
+            }
         }
     }
 

@@ -105,6 +105,8 @@ impl Host {
             "/metrics" => web::metrics(self, accept, &query),
             "/" | "/index.html" => web::page(self, &self.control.token, &query, &tails),
             "/tail" | "/tail.html" => web::tail(self, &query, &tails),
+            // For whoever looked there whether a supervisord answers.
+            "/ok.html" => return Response::text(200, "OK\n"),
             _ => return Refusal::not_found().response(),
         })
     }
