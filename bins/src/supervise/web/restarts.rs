@@ -41,7 +41,7 @@ impl Restarts {
     }
 
     /// It is to stay stopped; true if it was not.
-    pub(super) fn cancel(&mut self, id: ProcId) -> bool {
+    pub fn cancel(&mut self, id: ProcId) -> bool {
         let before = self.waiting.len();
         self.waiting.retain(|waiting| *waiting != id);
         before != self.waiting.len()

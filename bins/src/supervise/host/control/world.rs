@@ -141,7 +141,16 @@ impl Supervisor for Host {
         | Order::Signal(id, _)
         | Order::Reload(id)) = order;
         self.control.changed(id);
-        obeyed
+        let stops = matches!(order, Order::Stop(_) | Order::Kill(_));
+        match obeyed {
+            // It was on its way to a start that the page had promised.
+            Err(Refusal::NotRunning) if stops && self.control.restarts.cancel(id) => Ok(()),
+            Ok(()) if stops => {
+                self.control.restarts.cancel(id);
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     fn replace(&mut self, id: ProcId) -> Result<ProcId, NotReplaceable> {
