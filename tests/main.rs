@@ -42,6 +42,7 @@ mod peers_supervise;
 mod peers_systemd;
 mod prefork;
 mod privileges;
+mod pypi;
 mod sandbox;
 mod sandbox_launch;
 mod sandbox_server;

@@ -22,10 +22,14 @@
 //! * at HUP supervisord restarts everything, ours what has changed.
 
 mod children;
+mod clients;
+mod control;
 mod ctl;
 mod ctl_more;
 mod errors;
+mod exporter;
 mod listeners;
+mod methods;
 mod order;
 mod pair;
 mod programs;

@@ -2,6 +2,11 @@
 
 mod bad_config;
 mod children;
+mod control;
+mod control_client;
+mod control_faults;
+mod control_load;
+mod control_security;
 pub mod ctl;
 pub mod ctl_completions;
 mod deploy;
@@ -12,6 +17,7 @@ mod harness;
 mod identity;
 mod lifecycle;
 mod listener;
+mod logtail;
 mod order;
 mod output;
 mod output_special;
@@ -21,4 +27,5 @@ mod readiness;
 mod reload;
 mod stopping;
 mod under_systemd;
+mod update;
 mod web;

@@ -1,45 +1,22 @@
 //! Listeners of superlance, from PyPI, as they are.
 
-use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use sigpolicy::Signal;
 
 use super::pair::{Differences, Pair, Side, supervisord};
+use crate::pypi::pypi;
 use crate::sandbox::DEADLINE;
 
 const VERSION: &str = "superlance==2.0.0";
 
-/// Where superlance is: fetched once into the target directory. None where PyPI cannot be reached.
-fn superlance() -> Option<&'static Path> {
-    static FETCHED: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let fetch = || {
-        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(VERSION);
-        if place.exists() {
-            return Some(place);
-        }
-        let fresh = place.with_extension(std::process::id().to_string());
-        let pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--root-user-action=ignore"];
-        let mut command = Command::new("/usr/bin/python3");
-        command.args(pip).args(["--retries=1", "--timeout=10", "--target"]).arg(&fresh);
-        let output = command.arg(VERSION).output().ok()?;
-        if !output.status.success() {
-            let why = String::from_utf8_lossy(&output.stderr);
-            let last = why.lines().last().unwrap_or_default();
-            eprintln!("skipped: pip cannot install {VERSION}: {last}");
-            return None;
-        }
-        let renamed = fs::rename(&fresh, &place);
-        assert!(renamed.is_ok() || place.exists(), "{renamed:?}");
-        Some(place)
-    };
-    FETCHED.get_or_init(fetch).as_deref()
+/// Where superlance is. None where PyPI cannot be reached.
+pub(super) fn superlance() -> Option<PathBuf> {
+    pypi(VERSION)
 }
 
 /// A section for one of its programs.
@@ -53,7 +30,7 @@ fn listener(place: &Path, program: &str, events: &str, options: &str) -> String 
 }
 
 /// Waits for a file to be there on both sides.
-fn wait_file(pair: &Pair, name: &str) {
+pub(super) fn wait_file(pair: &Pair, name: &str) {
     pair.wait(name, |side| {
         let there = !side.file(name).is_empty();
         (!there).then(|| side.log().join("\n")).into_iter().collect()
@@ -70,7 +47,7 @@ fn crashmail() {
         "{}\
          [program:leaves]\ncommand=/bin/sh -c \"sleep 1.3; exit 0\"\n\
          [program:crashes]\ncommand=/bin/sh -c \"sleep 2.3; exit 7\"\nautorestart=false\n",
-        listener(place, "crashmail", "PROCESS_STATE", options)
+        listener(&place, "crashmail", "PROCESS_STATE", options)
     );
     let sendmail = "#!/bin/sh\ncat >> <DIR>/mail.new && mv <DIR>/mail.new <DIR>/mail\n";
     let mut pair = Pair::start("crashmail", "", &body, &[("sendmail", sendmail)]);
@@ -91,7 +68,7 @@ fn crashmail() {
 }
 
 /// A mail server for one mail.
-fn mail_server() -> (u16, Receiver<String>) {
+pub(super) fn mail_server() -> (u16, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (send, receive) = channel();
@@ -142,7 +119,7 @@ fn fatalmailbatch() {
         place.display()
     );
     let options = "-t ops@example.com -f me@example.com -e TICK_5 -i 0.01";
-    let section = listener(place, "fatalmailbatch", "PROCESS_STATE_FATAL,TICK_5", options);
+    let section = listener(&place, "fatalmailbatch", "PROCESS_STATE_FATAL,TICK_5", options);
     let (head, _) = section.split_once("command=").unwrap();
     let (_, tail) = section.split_once(options).unwrap();
     let failing = "[program:fails]\ncommand=/bin/false\nstartsecs=60\nstartretries=0\n";

@@ -2,13 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::OnceLock;
 use std::{env, fs};
 
 use super::harness::{Config, Supervisor};
 use crate::peers::{installed, program, python};
+use crate::pypi::pypi;
 use crate::sandbox::{DEADLINE, Sandbox, eventually, free_port};
 
 /// `ops:secret`
@@ -113,35 +113,9 @@ fn press(port: u16, action: &str, name: &str) {
     assert!(answer.contains(&place), "{answer}");
 }
 
-/// Prometheus' own library, fetched once into the target directory. None where PyPI is out of reach.
-fn prometheus() -> Option<&'static Path> {
-    const VERSION: &str = "prometheus_client==0.26.0";
-    static FETCHED: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let fetch = || {
-        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(VERSION);
-        if place.exists() {
-            return Some(place);
-        }
-        let fresh = place.with_extension(std::process::id().to_string());
-        let pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--root-user-action=ignore"];
-        let mut command = Command::new(python());
-        command.args(pip).args(["--retries=1", "--timeout=10", "--target"]).arg(&fresh);
-        let output = command.arg(VERSION).output().ok()?;
-        if !output.status.success() {
-            let why = String::from_utf8_lossy(&output.stderr);
-            eprintln!("skipped: pip cannot install {VERSION}: {}", why.lines().last()?);
-            return None;
-        }
-        let renamed = fs::rename(&fresh, &place);
-        assert!(renamed.is_ok() || place.exists(), "{renamed:?}");
-        Some(place)
-    };
-    FETCHED.get_or_init(fetch).as_deref()
-}
-
 #[test]
 fn metrics_for_prometheus() {
-    let Some(library) = prometheus() else {
+    let Some(library) = pypi("prometheus_client==0.26.0") else {
         return;
     };
     let sandbox = Sandbox::new("web-metrics");
@@ -174,7 +148,7 @@ fn metrics_for_prometheus() {
     let read = |format: &str, text: &str| {
         let file = sandbox.write(format, text);
         let mut command = Command::new(python());
-        command.args(["-c", script, format]).env("PYTHONPATH", library);
+        command.args(["-c", script, format]).env("PYTHONPATH", &library);
         let output = command.stdin(fs::File::open(file).unwrap()).output().unwrap();
         let why = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{why}\n{text}");
