@@ -15,7 +15,8 @@ job "web" {
     }
 
     # supervise restarts programs. When it leaves by itself (essential=, exit_on=) Nomad starts the task again, three times
-    # in five minutes, then on another client. With type = "batch" exit code 0 is the end, and anything else is tried again.
+    # in five minutes, then on another client. With type = "batch" exit code 0 is the end, be it that of an essential
+    # program, and anything else is tried again.
     restart {
       attempts = 3
       interval = "5m"

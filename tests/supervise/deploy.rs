@@ -9,15 +9,18 @@ use std::time::{Duration, Instant};
 
 use sigpolicy::Signal;
 
-use super::harness::is_root;
+use super::harness::{Config, is_root};
 use super::pid1::{inner, unshare};
 use crate::peers::example;
-use crate::sandbox::{DEADLINE, Launch, Sandbox, free_port};
+use crate::sandbox::{DEADLINE, Finished, Launch, Sandbox, eventually, free_port};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
 
 /// A file of `examples/deploy`.
 fn file(name: &str) -> String {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let path = package.parent().unwrap().join("examples/deploy").join(name);
+    let path = root().join("examples/deploy").join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -52,10 +55,15 @@ struct Image<'s> {
 
 impl<'s> Image<'s> {
     fn new(sandbox: &'s Sandbox) -> Self {
+        Self::with(sandbox, &[])
+    }
+
+    /// And with other texts in place of these.
+    fn with(sandbox: &'s Sandbox, others: &[(&str, &str)]) -> Self {
         let (web, control) = (free_port(), free_port());
         let mut text = file("supervise.conf");
         let run = sandbox.path("").display().to_string();
-        let changes = [
+        let mut changes = vec![
             ("/usr/bin/http_worker", example("http_worker").display().to_string()),
             ("tcp://0.0.0.0:8080", format!("tcp://127.0.0.1:{web}")),
             ("0.0.0.0:9001", format!("127.0.0.1:{control}")),
@@ -63,6 +71,7 @@ impl<'s> Image<'s> {
             ("user=nobody\n", String::new()),
             ("/run/", run),
         ];
+        changes.splice(0..0, others.iter().map(|(from, to)| (*from, (*to).to_owned())));
         for (from, to) in changes {
             assert!(text.contains(from), "{from}");
             text = text.replace(from, &to);
@@ -77,6 +86,24 @@ impl<'s> Image<'s> {
     fn launch(&self) -> Launch {
         let launch = self.sandbox.supervise().arg("-c").arg(&self.path);
         launch.env_remove("SHUTDOWN_TIMEOUT").env("SUPERVISE_PASSWORD", "image secret")
+    }
+
+    /// What the HEALTHCHECK says.
+    fn check(&self) -> Finished {
+        let check = health_check();
+        let [program, rest @ ..] = &check[..] else { panic!("{check:?}") };
+        assert_eq!(program, "supervise");
+        let rest = rest.iter().map(|word| match word.as_str() {
+            "/etc/supervise.conf" => self.path.display().to_string(),
+            other => other.to_owned(),
+        });
+        self.sandbox.supervise().args(rest).env("SUPERVISE_PASSWORD", "x").output()
+    }
+
+    /// The client, asked over the unix socket as in the container.
+    fn ctl(&self, words: &[&str]) -> Finished {
+        let launch = self.sandbox.supervise().args(["ctl", "-c"]).arg(&self.path).args(words);
+        launch.env("SUPERVISE_PASSWORD", "x").output()
     }
 
     fn get(&self, path: &str) -> (u16, String) {
@@ -118,15 +145,7 @@ fn the_image_as_the_first_process() {
     assert_eq!(ask(socket, "/ready"), (200, "ready\n".to_owned()));
     let web = TcpStream::connect(("127.0.0.1", image.web)).unwrap();
     assert_eq!(ask(web, "/").0, 200);
-    // The HEALTHCHECK.
-    let check = health_check();
-    let [program, rest @ ..] = &check[..] else { panic!("{check:?}") };
-    assert_eq!(program, "supervise");
-    let rest = rest.iter().map(|word| match word.as_str() {
-        "/etc/supervise.conf" => image.path.display().to_string(),
-        other => other.to_owned(),
-    });
-    let checked = sandbox.supervise().args(rest).env("SUPERVISE_PASSWORD", "x").output();
+    let checked = image.check();
     assert_eq!(checked.code, Some(0), "{checked:?}");
     let begun = Instant::now();
     crate::sandbox::kill(first, Signal::TERM);
@@ -136,8 +155,79 @@ fn the_image_as_the_first_process() {
     assert!(begun.elapsed() < patience, "longer than shutdown_timeout");
     assert_eq!(server.count("stopped: web (exit status 0)"), 1, "{}", server.transcript());
     assert_eq!(server.count("image secret"), 0);
+    let checked = image.check();
+    assert_eq!(checked.code, Some(4), "nobody answers: {checked:?}");
     let left = sandbox.processes();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// A program that never comes up: it is in BACKOFF for nearly all of the time.
+#[test]
+fn a_program_that_never_comes_up_is_not_healthy() {
+    let sandbox = Sandbox::new("sv-image-backoff");
+    // false does not mind what it is given.
+    let command = "command=/usr/bin/http_worker\n";
+    let never = "command=/bin/false /usr/bin/http_worker\nstartretries=-1\n";
+    let image = Image::with(&sandbox, &[(command, never)]);
+    let mut server = image.launch().spawn();
+    server.wait_line("exited: web (exit status 1; not expected)");
+    eventually("web is dead", || (image.check().code == Some(3)).then_some(()));
+    // Ready it is not, but the next start may be a good one.
+    assert_eq!(image.get("/ready").0, 503);
+    assert_eq!(image.get("/health").0, 200);
+    server.stop();
+}
+
+/// A server that ends with 0 is started again, and the container goes on.
+#[test]
+fn an_end_with_0_is_not_that_of_the_container() {
+    let sandbox = Sandbox::new("sv-image-zero");
+    let image = Image::new(&sandbox);
+    let mut server = image.launch().spawn();
+    let first = server.wait_line("spawned: 'web' with pid ").number_after("with pid");
+    server.wait_line("success: web entered RUNNING state");
+    crate::sandbox::kill(first, Signal::TERM);
+    server.wait_line("exited: web (exit status 0; expected)");
+    server.wait_line("success: web entered RUNNING state");
+    assert_eq!(image.check().code, Some(0));
+    server.stop();
+}
+
+/// Without `autorestart=true` it is: nothing that starts failures again would start this one.
+#[test]
+fn an_essential_program_that_ends_with_0_is_no_failure() {
+    let sandbox = Sandbox::new("sv-essential-zero");
+    let mut ours = Config::new(&sandbox).puppet("p", "exit 0", "essential=true").spawn();
+    ours.ends(0);
+    assert_eq!(ours.count_spawned("p"), 1);
+}
+
+/// A stop does not; a start and a removal do.
+#[test]
+fn what_clears_a_failure() {
+    let sandbox = Sandbox::new("sv-image-fatal");
+    let more = "\n[program:odd]\ncommand=/bin/sh -c \"test -e <DIR>mended && exec sleep 1000\"\n\
+                startretries=0\nstartsecs=1\nautostart=false\n\n[program:prepare]\n";
+    let more = more.replace("<DIR>", &sandbox.path("").display().to_string());
+    let image = Image::with(&sandbox, &[("\n[program:prepare]\n", &more)]);
+    let mut server = image.launch().spawn();
+    server.wait_line("success: web entered RUNNING state");
+    let fails = || {
+        assert_eq!(image.ctl(&["start", "odd"]).code, Some(7));
+        let stopped = image.ctl(&["stop", "odd"]);
+        assert!(stopped.stdout.contains("not running"), "{stopped:?}");
+        assert_eq!((image.get("/health").0, image.get("/ready").0), (503, 200));
+    };
+    fails();
+    sandbox.write("mended", "");
+    assert_eq!(image.ctl(&["start", "odd"]).code, Some(0));
+    assert_eq!(image.get("/health").0, 200);
+    assert_eq!(image.ctl(&["stop", "odd"]).code, Some(0));
+    sandbox.remove("mended");
+    fails();
+    assert_eq!(image.ctl(&["remove", "odd"]).code, Some(0));
+    assert_eq!(image.get("/health").0, 200);
+    server.stop();
 }
 
 #[test]
@@ -188,8 +278,16 @@ fn the_dockerfile_agrees_with_the_configuration() {
     assert!(value(&config, "socket").ends_with(":8080"));
     assert!(value(&config, "port").ends_with(":9001"));
     assert_eq!(line("EXPOSE"), "EXPOSE 8080 9001");
-    let program = health_check().pop().unwrap();
+    let check = health_check();
+    let program = check.last().unwrap();
     assert!(config.contains(&format!("[program:{program}]\n")), "{program}");
+    let page = std::fs::read_to_string(root().join("docs/deploy.md")).unwrap();
+    assert_eq!(check[4..], ["stat", program]);
+    for written in
+        [format!("`supervise ctl stat {program}`"), format!("[supervise, ctl, stat, {program}]")]
+    {
+        assert!(page.contains(&written), "{written}");
+    }
     assert!(values(&config, "command").contains(&"/usr/bin/http_worker".to_owned()));
     // `docker stop` kills after ten seconds, whatever the image says.
     assert_eq!(value(&config, "shutdown_timeout"), "%(ENV_SHUTDOWN_TIMEOUT:-8)s");

@@ -71,7 +71,9 @@ const DROP_PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// A signal cannot hit another process: the process is held by a pidfd, and its number is not free
 /// before it is reaped. For that nobody else may reap it, as `waitpid(-1)` would; if somebody does,
-/// or SIGCHLD is ignored, it is [`Stat::Dead`] without an [`Exit`].
+/// or SIGCHLD is ignored, it is [`Stat::Dead`] without an [`Exit`]. What is left of the group after it
+/// has the number of the group as long as it has a member: where those that were seen have all gone,
+/// and the last look was a second ago or more, the group counts as gone, too.
 ///
 /// **Dropped** while the program runs, it is killed with its group and reaped; that takes a second at
 /// most. [`release`](Process::release) lets it go on instead. An owner that is itself killed drops
@@ -121,7 +123,7 @@ pub enum Output {
     Inherit,
     /// To `/dev/null`.
     Null,
-    /// To the end of this file, which is made if need be.
+    /// To the end of this file, which is made if need be. A fifo that nobody reads is an error.
     File(PathBuf),
     /// Into a pipe, see [`Process::take_stdout`]. It has to be read: a program whose pipe is full waits.
     Pipe,

@@ -1,10 +1,13 @@
 //! The standard streams of a process: ours and its.
 
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use fdpass::{FdPlan, PlanError};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::{Input, Output, ProcessError};
@@ -98,9 +101,43 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), ProcessError> {
     pipe_with(PipeFlags::CLOEXEC).map_err(|errno| ProcessError::Pipe(errno.into()))
 }
 
-fn file(path: &Path, options: &OpenOptions) -> Result<OwnedFd, ProcessError> {
-    match options.open(path) {
-        Ok(file) => Ok(file.into()),
-        Err(error) => Err(ProcessError::File(path.to_owned(), error)),
+fn file(path: &Path, options: &mut OpenOptions) -> Result<OwnedFd, ProcessError> {
+    open(path, options).map_err(|error| ProcessError::File(path.to_owned(), error))
+}
+
+/// Never waits for the reader of a fifo, and never makes a terminal the owner's.
+fn open(path: &Path, options: &mut OpenOptions) -> io::Result<OwnedFd> {
+    let file = options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    // For the open alone: programs do not reckon with writes that do not wait.
+    fcntl_setfl(&file, fcntl_getfl(&file)?.difference(OFlags::NONBLOCK))?;
+    Ok(file.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+
+    /// A start is not held up by a fifo without a reader; with one it is written to as any file.
+    #[test]
+    fn a_fifo_is_not_waited_for() {
+        let path = std::env::temp_dir().join(format!("own-process-fifo-{}", std::process::id()));
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let (sender, answer) = mpsc::channel();
+        let kind = Output::File(path.clone());
+        let (alone, name) = (kind.clone(), path.clone());
+        std::thread::spawn(move || sender.send(output(&alone, &mut None).unwrap_err().to_string()));
+        let refused = answer.recv_timeout(Duration::from_secs(30)).expect("it waits");
+        let reason = "No such device or address (os error 6)";
+        assert_eq!(refused, format!("cannot open {} for the output: {reason}", name.display()));
+        let _reader = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&path);
+        let ours = output(&kind, &mut None).unwrap().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let flags = fcntl_getfl(&ours).unwrap();
+        assert!(flags.contains(OFlags::APPEND) && !flags.contains(OFlags::NONBLOCK), "{flags:?}");
     }
 }

@@ -94,7 +94,7 @@ fn reload_sends_its_signal() {
     assert!(!process.stop().unwrap().killed);
 }
 
-/// Each signal has its time, in order, and KILL is the last.
+/// Each signal has its time, in order.
 #[test]
 fn the_signals_of_a_stop() {
     let script = "trap 'echo int' INT; trap 'echo term' TERM; echo up; \
@@ -109,14 +109,39 @@ fn the_signals_of_a_stop() {
     )
     .unwrap();
     let mut process = shell(script).arg(&fifo);
-    let wait = Duration::from_millis(400);
-    process = process.stop_signals([(Signal::INT, wait), (Signal::TERM, wait)]);
-    let (_, out, _) = up(&mut process);
+    // However late the shell is, it is not killed before it has answered both.
+    process = process.stop_signals([(Signal::INT, SHORT), (Signal::TERM, LONG)]);
+    let (_, mut out, _) = up(&mut process);
     std::fs::remove_file(fifo).unwrap();
+    let mut next = || {
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        line
+    };
+    let begun = Instant::now();
+    assert!(matches!(process.stopping().unwrap(), Stopping::Wait(left) if left <= SHORT));
+    assert_eq!(next(), "int\n");
+    // The time of the second is the longer one: from then on it has been sent.
+    while matches!(process.stopping().unwrap(), Stopping::Wait(left) if left <= SHORT) {
+        pause(process.pidfd(), SHORT);
+    }
+    assert!(begun.elapsed() >= SHORT);
+    assert_eq!(next(), "term\n");
+    process.killme().unwrap();
+    assert_eq!(process.stop().unwrap().exit.unwrap().signal(), Some(Signal::KILL));
+    assert_eq!(rest(out), "");
+}
+
+/// After the times of all of them, and not before.
+#[test]
+fn kill_is_the_last_signal() {
+    let mut process = shell("trap '' INT TERM; echo up; exec sleep 1000");
+    process = process.stop_signals([(Signal::INT, SHORT), (Signal::TERM, SHORT)]);
+    let (_, out, _) = up(&mut process);
     let ended = process.stop().unwrap();
-    assert!(ended.killed && ended.waited >= wait * 2, "{ended:?}");
+    assert!(ended.killed && ended.waited >= SHORT * 2, "{ended:?}");
     assert_eq!(ended.exit.unwrap().signal(), Some(Signal::KILL));
-    assert_eq!(rest(out), "int\nterm\n");
+    assert_eq!(rest(out), "");
 }
 
 /// The shell dies of TERM at once, what it had started is not asked: it is killed, and gone before

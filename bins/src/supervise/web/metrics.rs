@@ -5,6 +5,7 @@
 
 use std::fmt::{Display, Write};
 
+use super::probes::accepts;
 use super::{Fields, Reply, STATES, VERSION, exit_status, listing};
 use crate::supervise::machine::types::{Mood, State};
 use crate::supervise::methods::world::{Info, Supervisor};
@@ -102,7 +103,7 @@ fn push_label(text: &mut String, value: &str) {
 /// working.
 #[must_use]
 pub fn metrics(world: &dyn Supervisor, accept: Option<&str>, query: &Fields) -> Reply {
-    let open = accept.is_some_and(|accept| accept.contains("application/openmetrics-text"));
+    let open = accepts(accept, "application/openmetrics-text");
     let mut metrics = Metrics { text: String::new(), open, name: String::new() };
     let infos: Vec<Info> = listing(world).into_iter().flat_map(|(_, infos)| infos).collect();
     of_supervisor(&mut metrics, world, &infos);

@@ -9,7 +9,8 @@ use crate::supervise::methods::world::{Info, Supervisor};
 /// So many processes are named.
 const NAMED: usize = 20;
 
-/// 200 while nothing has failed for good: no process is FATAL or UNKNOWN. 503 otherwise.
+/// 200 while nothing has failed for good: no process is FATAL or UNKNOWN. 503 otherwise, until such a
+/// process is started or removed: it is stopped already, so an order to stop it changes nothing.
 ///
 /// While everything is being stopped it is 200: what is killed for it then would only stop less well.
 /// `accept` is the header of that name; JSON is for those who ask for `application/json`.
@@ -25,8 +26,9 @@ pub fn health(world: &dyn Supervisor, accept: Option<&str>) -> Reply {
 }
 
 /// 200 when every program that starts by itself, and was not stopped by an order, is RUNNING or has
-/// done its work: a oneshot, or one that EXITED as expected and is not started again. 503 otherwise,
-/// and while everything is being stopped.
+/// done its work: a oneshot, or any that EXITED as expected and is not started again. 503 otherwise,
+/// and while everything is being stopped. A server that may end with 0 and is missed then is one with
+/// `autorestart=true`.
 #[must_use]
 pub fn ready(world: &dyn Supervisor, accept: Option<&str>) -> Reply {
     let word = match world.mood() {
@@ -71,10 +73,22 @@ fn select(world: &dyn Supervisor, wanted: impl Fn(&Info) -> bool) -> Vec<Info> {
 
 fn reply(well: bool, word: &str, infos: &[Info], accept: Option<&str>) -> Reply {
     let status = if well { 200 } else { 503 };
-    if accept.is_some_and(|accept| accept.contains(JSON)) {
+    if accepts(accept, JSON) {
         return Reply { status, content_type: JSON, body: json(word, infos) };
     }
     Reply { status, content_type: TEXT, body: text(word, infos) }
+}
+
+/// Whether the header `Accept` names this type. One with `q=0` is refused, RFC 9110 12.4.2.
+pub(super) fn accepts(accept: Option<&str>, media: &str) -> bool {
+    accept.unwrap_or_default().split(',').any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(media));
+        let refuses = |(key, value): (&str, &str)| {
+            key.trim().eq_ignore_ascii_case("q") && value.trim().parse() == Ok(0.0)
+        };
+        named && !parts.filter_map(|part| part.split_once('=')).any(refuses)
+    })
 }
 
 fn text(word: &str, infos: &[Info]) -> String {
@@ -217,6 +231,30 @@ mod tests {
         let empty: tinyjson::JsonValue = ready(&Fake::new(), accept).body.parse().unwrap();
         assert_eq!(empty["status"].get::<String>().unwrap(), "ready");
         assert!(empty["processes"].get::<Vec<tinyjson::JsonValue>>().unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_accepted() {
+        for accept in [
+            "application/json",
+            "text/html,application/json;q=0.9",
+            " Application/JSON ; charset=utf-8 ; Q=0.001",
+            "application/json;q=0,application/json",
+            "application/json;q=odd",
+        ] {
+            assert!(accepts(Some(accept), JSON), "{accept}");
+        }
+        for accept in [
+            "",
+            "*/*",
+            "text/plain",
+            "application/json;q=0",
+            "text/plain, application/json ; q = 0.000, */*;q=0.1",
+            "application/json-seq, x-application/json",
+        ] {
+            assert!(!accepts(Some(accept), JSON), "{accept}");
+        }
+        assert!(!accepts(None, JSON));
     }
 
     #[test]

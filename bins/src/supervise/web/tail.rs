@@ -36,20 +36,24 @@ pub fn tail(world: &dyn Supervisor, query: &Fields, tails: &Tails<'_>) -> Reply 
         LogPlace::Nowhere => Reply::text(404, "it has no such log\n"),
         LogPlace::Unborn => Reply::text(200, ""),
         LogPlace::File(_) => {
-            let bytes = tails(id, stream, limit);
+            // One more tells whether anything is cut off, and whether it ended a line.
+            let bytes = tails(id, stream, limit.saturating_add(1));
             Reply::text(200, readable(whole_lines(&bytes, limit)))
         }
     }
 }
 
-/// Without the rest of a line whose beginning was cut off.
+/// The last `limit` bytes at most, without the rest of a line whose beginning is not among them.
 fn whole_lines(bytes: &[u8], limit: usize) -> &[u8] {
-    if bytes.len() < limit {
+    let cut = bytes.len().saturating_sub(limit);
+    if cut == 0 {
         return bytes;
     }
     let mut parts = bytes.splitn(2, |byte| *byte == b'\n');
     let (_, rest) = (parts.next(), parts.next());
-    rest.filter(|rest| !rest.is_empty()).unwrap_or(bytes)
+    // Of a line that is longer there is the end.
+    let end = bytes.get(cut..).unwrap_or(bytes);
+    rest.filter(|rest| !rest.is_empty()).unwrap_or(end)
 }
 
 #[cfg(test)]
@@ -88,8 +92,22 @@ mod tests {
         let asked = |limit: &str, text: &str| {
             asked(&world, &[("process", "web:a"), ("limit", limit)], text)
         };
-        assert_eq!(asked("6", "first\nlast\n"), (200, "last\n".to_owned()));
+        // All of eleven bytes; one less; the line and no more; less than the line.
+        for (limit, shown) in
+            [("11", "first\nlast\n"), ("10", "last\n"), ("5", "last\n"), ("4", "ast\n")]
+        {
+            assert_eq!(asked(limit, "first\nlast\n"), (200, shown.to_owned()), "{limit}");
+        }
         assert_eq!(asked("7", "one long line"), (200, "ng line".to_owned()));
+        let exact = "1234567\n".repeat(BYTES / 8);
+        assert_eq!(
+            super::tail(&world, &[("process".into(), "web:a".into())], &|_, _, most| {
+                exact.as_bytes()[exact.len().saturating_sub(most)..].to_vec()
+            })
+            .body
+            .len(),
+            BYTES
+        );
         let long = "123456789\n".repeat(200_000);
         assert_eq!(asked("99999999", &long).1.len(), MOST / 10 * 10);
         for odd in ["0", "-1", "x", "", "99999999999999999999999"] {

@@ -168,7 +168,8 @@ fn it_is_openmetrics() {
 #[test]
 fn the_older_format() {
     let world = crowd();
-    for accept in [None, Some("*/*"), Some("text/plain;version=0.0.4")] {
+    let refused = Some("application/openmetrics-text;version=1.0.0;q=0,text/plain");
+    for accept in [None, Some("*/*"), Some("text/plain;version=0.0.4"), refused] {
         let reply = metrics(&world, accept, &[]);
         assert_eq!(reply.content_type, CLASSIC);
         let has = |line: &str| reply.body.lines().any(|other| other == line);
