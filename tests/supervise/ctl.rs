@@ -1,6 +1,8 @@
 //! `supervise ctl`: what supervisorctl does not have. The scenarios run with any server; here it is ours,
 //! in `peers_supervise` it is supervisord.
 
+mod output;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;

@@ -40,7 +40,7 @@ fn line(terminal: BorrowedFd<'_>, interrupts: &mut Interrupts) -> Option<String>
     let mut line = Vec::new();
     let mut byte = [0];
     loop {
-        if interrupts.wait(&[terminal]).ok()? == Woken::Interrupted || line.len() >= LONGEST {
+        if interrupts.wait(&[terminal], None).ok()? == Woken::Interrupted || line.len() >= LONGEST {
             return None;
         }
         match (rustix::io::read(terminal, &mut byte), byte) {

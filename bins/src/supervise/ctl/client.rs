@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::progress::{Progress, Watcher};
 use super::server::{CallError, Follow, Server};
-use super::server_url::{Address, BadUrl};
+use super::server_url::{Address, BadUrl, shown};
 use super::wire::Wire;
 use crate::report::complain;
 use crate::supervise::rpc::{Value, read_answer, write_call};
@@ -18,6 +18,7 @@ const AGENT: &str = concat!("supervise-ctl/", env!("CARGO_PKG_VERSION"));
 
 /// A server at an address, and the connection to it.
 pub struct Client {
+    /// As it is shown.
     url: String,
     address: Address,
     login: Option<(String, String)>,
@@ -36,7 +37,7 @@ impl Client {
     pub fn new(url: &str, login: Option<(String, String)>, verbose: bool) -> Result<Self, BadUrl> {
         let progress = Progress::new(Watcher::of_stderr(verbose));
         let address = Address::parse(url)?;
-        Ok(Self { url: url.to_owned(), address, login, idle: None, progress, verbose })
+        Ok(Self { url: shown(url), address, login, idle: None, progress, verbose })
     }
 
     /// A request as bytes.
@@ -125,7 +126,7 @@ impl Server for Client {
 
     fn open(&mut self, url: &str) -> Result<(), String> {
         self.address = Address::parse(url).map_err(|error| error.to_string())?;
-        url.clone_into(&mut self.url);
+        self.url = shown(url);
         self.idle = None;
         Ok(())
     }

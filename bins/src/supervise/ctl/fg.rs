@@ -6,9 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::input::{EndSignals, Input};
+use super::input::{EndSignals, Input, is_over, watched};
 use super::names::number;
 use super::outcome;
+use super::plain::Sifter;
 use super::server::{CallError, Follow};
 use super::session::Session;
 use super::tail::escape;
@@ -57,7 +58,7 @@ fn talk(
     for stream in ["stdout", "stderr"] {
         let path = format!("/logtail/{}/{stream}", escape(name));
         match session.server.follow(&path) {
-            Ok(answer) => logs.push(Log { path, answer }),
+            Ok(answer) => logs.push(Log { path, answer, sifter: Sifter::default() }),
             Err(error) => unlogged(session, &path, &error),
         }
     }
@@ -65,9 +66,12 @@ fn talk(
         if let Some(end) = send(session, name, input) {
             break end;
         }
-        let ready = wait(input, &logs, interrupts.as_deref(), &PAUSE);
+        let ready = wait(input, &logs, interrupts.as_deref(), session.descriptor, &PAUSE);
         show(session, &mut logs, &ready);
-        if interrupts.as_mut().is_some_and(|interrupts| interrupts.end()) || session.deaf {
+        if interrupts.as_mut().is_some_and(|interrupts| interrupts.end())
+            || session.deaf
+            || ready.deaf
+        {
             break End::Asked;
         }
         if ready.input {
@@ -79,8 +83,9 @@ fn talk(
         }
     };
     // What the process has said before its end, as far as it is here.
-    let ready = wait(input, &logs, None, &AT_ONCE);
+    let ready = wait(input, &logs, None, None, &AT_ONCE);
     show(session, &mut logs, &ready);
+    logs.iter_mut().for_each(|log| session.write(&log.sifter.end()));
     let (text, error) = match ended {
         End::Asked => (None, None),
         End::Gone => (Some("Process got killed".to_owned()), None),
@@ -96,6 +101,7 @@ fn talk(
 struct Log {
     path: String,
     answer: Box<dyn Follow>,
+    sifter: Sifter,
 }
 
 /// A program whose output is not logged can be talked to all the same.
@@ -152,6 +158,8 @@ struct Ready {
     input: bool,
     /// In the order of the logs.
     logs: Vec<bool>,
+    /// Nobody reads what is written.
+    deaf: bool,
     /// It was waited for in vain.
     nothing: bool,
 }
@@ -160,6 +168,7 @@ fn wait(
     input: &Input<'_>,
     logs: &[Log],
     interrupts: Option<&EndSignals>,
+    out: Option<BorrowedFd<'_>>,
     pause: &Timespec,
 ) -> Ready {
     let at_once = logs.iter().any(|log| log.answer.fd().is_none());
@@ -167,17 +176,22 @@ fn wait(
     let signals: Option<BorrowedFd<'_>> = interrupts.map(|interrupts| interrupts.signals.as_fd());
     let others = logs.iter().filter_map(|log| log.answer.fd()).chain(signals);
     fds.extend(others.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+    let own = fds.len();
+    fds.extend(out.map(watched));
     let count = match poll(&mut fds, Some(if at_once { &AT_ONCE } else { pause })) {
         Ok(count) => count,
         // A signal has come, which is seen to next.
-        Err(Errno::INTR) => return Ready { input: false, logs: Vec::new(), nothing: false },
+        Err(Errno::INTR) => {
+            return Ready { input: false, logs: Vec::new(), deaf: false, nothing: false };
+        }
         Err(_) => 0,
     };
+    let deaf = fds.get(own).is_some_and(is_over);
     let mut seen = fds.iter().map(|fd| !fd.revents().is_empty());
     let input = seen.next().unwrap_or_default();
     let mut there = |log: &Log| log.answer.fd().is_none() || seen.next().unwrap_or_default();
     let logs: Vec<bool> = logs.iter().map(&mut there).collect();
-    Ready { input, logs, nothing: count == 0 && !at_once }
+    Ready { input, logs, deaf, nothing: count == 0 && !at_once }
 }
 
 /// Writes what the logs have, and lets go of those that have ended.
@@ -189,8 +203,8 @@ fn show(session: &mut Session<'_>, logs: &mut Vec<Log>, ready: &Ready) {
         }
         let came = log.answer.read();
         match &came {
-            Ok(Some(bytes)) => session.write(bytes),
-            Ok(None) => {}
+            Ok(Some(bytes)) => session.pass(&mut log.sifter, bytes),
+            Ok(None) => session.write(&log.sifter.end()),
             Err(error) => unlogged(session, &log.path, error),
         }
         matches!(came, Ok(Some(_)))

@@ -26,7 +26,11 @@ pub fn reread(session: &mut Session<'_>) -> Result<(), CallError> {
         Err(CallError::Fault(fault)) => {
             let line = match FaultCode::from_number(fault.code) {
                 Some(FaultCode::ShutdownState) => "ERROR: supervisor shutting down".to_owned(),
-                Some(FaultCode::CantReread) => format!("ERROR: {}", fault.text),
+                Some(FaultCode::CantReread) => {
+                    session.say_lines(&format!("ERROR: {}", fault.text));
+                    session.exit = outcome::FAILED;
+                    return Ok(());
+                }
                 _ => return Err(CallError::Fault(fault)),
             };
             session.fail(&line, outcome::FAILED);

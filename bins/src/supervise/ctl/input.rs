@@ -1,7 +1,9 @@
 //! Standard input, line by line, and the signals that end a command that would go on for ever.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use sigpolicy::{Signal, SignalSet, Signals, action};
 
@@ -78,6 +80,16 @@ impl AsFd for Input<'_> {
     }
 }
 
+/// An output in poll(2): it is told only when nobody reads it any more.
+pub(crate) fn watched(out: BorrowedFd<'_>) -> PollFd<'_> {
+    PollFd::from_borrowed_fd(out, PollFlags::empty())
+}
+
+/// Whether that has happened.
+pub(crate) fn is_over(out: &PollFd<'_>) -> bool {
+    out.revents().intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL)
+}
+
 const CAUGHT: [Signal; 5] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::WINCH];
 
 /// Signals that are events as long as this lives; afterwards they do what they did before.
@@ -96,6 +108,27 @@ impl EndSignals {
         let signals = catch_signals(&own)
             .map_err(|failed| CallError::Io(std::io::Error::other(failed.to_string())))?;
         Ok(Self { signals, ignored })
+    }
+
+    /// Waits for the time, or for the end, which it tells: somebody wants it, or nobody reads any more
+    /// what is written to `out`.
+    pub(crate) fn wait(&mut self, out: Option<BorrowedFd<'_>>, due: Option<Instant>) -> bool {
+        loop {
+            let left = due.map(|due| due.saturating_duration_since(Instant::now()));
+            let left = left.unwrap_or(Duration::from_secs(1));
+            let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
+            fds.extend(out.map(watched));
+            match poll(&mut fds, Timespec::try_from(left).ok().as_ref()) {
+                Ok(0) => return false,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(_) => return true,
+            }
+            let deaf = fds.get(1).is_some_and(is_over);
+            drop(fds);
+            if deaf || self.end() {
+                return true;
+            }
+        }
     }
 
     /// Whether somebody wants an end.

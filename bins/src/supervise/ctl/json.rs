@@ -10,17 +10,19 @@ mod record;
 mod tests;
 
 use std::io::Write;
+use std::time::Duration;
 
 use fdpass::wire::push_json_string;
 
 use super::args::{Action, Amount, Misuse};
 use super::outcome;
+use super::plain;
 use super::server::{CallError, Server};
 use super::session::{Ask, Session};
 use super::watch::watch;
 use crate::report::complain;
 use crate::supervise::rpc::Value;
-use record::Recorder;
+use record::{Record, Recorder};
 
 /// A command as it runs for people.
 pub type Perform<'p> = &'p mut dyn FnMut(&mut Session<'_>) -> Result<(), CallError>;
@@ -35,15 +37,7 @@ pub fn run(
     perform: Perform<'_>,
 ) -> u8 {
     let endless = match action {
-        Action::Watch { names, interval } => {
-            let mut session = Session::new(server, out);
-            if let Err(error) = watch(&mut session, names, *interval, true) {
-                let object = Value::of_members([("error", error.to_string().into())]);
-                session.fail(&line(&object), outcome::FAILED);
-            }
-            return session.exit;
-        }
-        Action::Fg(_) => true,
+        Action::Fg(_) | Action::Watch { .. } => true,
         Action::Tail { amount, .. } | Action::MainTail(amount) => *amount == Amount::Follow,
         _ => false,
     };
@@ -63,19 +57,33 @@ pub fn run(
     }
     let exit = session.exit;
     let text = String::from_utf8_lossy(&text).into_owned();
-    let errors: Vec<String> = text
-        .lines()
-        .filter(|line| exit != outcome::OK && is_error(line, recorder.url()))
-        .map(str::to_owned)
-        .collect();
+    let errors: Vec<String> = match action {
+        Action::Stat(names) => unknown(&text, names),
+        _ => Vec::new(),
+    };
+    // To open a server that is not there is no failure, but there is something to tell.
+    let listed = |record: &Record| record.method == "getAllProcessInfo" && record.answer.is_ok();
+    let opened = matches!(action, Action::Open(_)) && !recorder.records.iter().any(listed);
+    let failed = exit != outcome::OK || opened;
+    let told = text.lines().filter(|line| failed && is_error(line, recorder.url()));
+    let errors: Vec<String> = errors.into_iter().chain(told.map(str::to_owned)).collect();
     if !errors.is_empty() {
         complain(&errors);
     }
     let last = text.lines().next_back().unwrap_or_default();
     let failure = broken.then(|| last.strip_prefix("error: ").unwrap_or(last).to_owned());
     let document = document::of(action, &recorder.records, &text, &errors, failure, exit);
-    Session::new(server, out).say(&line(&document));
+    Session::new(server, out).say_as_it_is(&line(&document));
     exit
+}
+
+/// Watches, with an object in each line.
+pub(crate) fn watched(session: &mut Session<'_>, names: &[String], interval: Duration) {
+    if let Err(error) = watch(session, names, interval, true) {
+        let object = Value::of_members([("error", error.to_string().into())]);
+        session.say_as_it_is(&line(&object));
+        session.exit = outcome::FAILED;
+    }
 }
 
 /// Says what is wrong with a line; the exit code.
@@ -83,8 +91,17 @@ pub(crate) fn misused(session: &mut Session<'_>, misuse: &Misuse) -> u8 {
     complain(&misuse.lines);
     complain(misuse.advice.as_slice());
     let text = misuse.lines.first().map(String::as_str).unwrap_or_default();
-    session.say(&line(&Value::of_members([("error", text.into())])));
+    session.say_as_it_is(&line(&Value::of_members([("error", text.into())])));
     misuse.code
+}
+
+/// The names that `stat` does not know. It says so without the name when there is but one.
+fn unknown(text: &str, names: &[String]) -> Vec<String> {
+    let line = |line: &str| match (line, names) {
+        ("unknown", [name]) => Some(format!("{name}: unknown")),
+        _ => line.ends_with(": unknown").then(|| line.to_owned()),
+    };
+    text.lines().filter_map(line).collect()
 }
 
 /// Whether a line tells of something that was not done.
@@ -104,7 +121,7 @@ fn is_error(line: &str, url: &str) -> bool {
 pub fn line(value: &Value) -> String {
     let mut out = String::new();
     push(&mut out, value);
-    out
+    plain::json(out)
 }
 
 fn push(out: &mut String, value: &Value) {

@@ -1,6 +1,6 @@
 //! `supervise ctl`: the client of the control protocol, for us and for supervisord.
 //!
-//! Commands are functions over a [`Session`](session::Session): a [`Server`](server::Server), which is
+//! Commands are functions over a [`Session`]: a [`Server`](server::Server), which is
 //! a socket or a test's, an output, and the exit code so far. Texts and [exit codes](outcome) are
 //! supervisorctl's wherever it has the command.
 
@@ -24,6 +24,7 @@ pub mod names;
 pub mod outcome;
 pub mod perform;
 pub mod pid;
+mod plain;
 mod progress;
 pub mod rolling;
 pub mod server;
@@ -43,6 +44,7 @@ use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use self::args::{Command, Misuse, Options, Request};
 use self::connect::Settings;
@@ -51,6 +53,9 @@ use self::session::Session;
 use self::style::Style;
 use super::args::{UsageError, refusal};
 use super::config::load::World;
+
+/// What `startsecs=` is where nobody says otherwise.
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// Runs the client; `words` are those behind `ctl`, `program` is where we are.
 ///
@@ -83,6 +88,8 @@ pub fn run(program: &Path, words: Vec<OsString>) -> Result<u8, UsageError> {
         };
         let mut session = Session::new(&mut client, out);
         session.interruptible = true;
+        session.descriptor = Some(rustix::stdio::stdout());
+        session.settle = SETTLE;
         session.ask = if dialogue { Some(&mut ask) } else { None };
         match line {
             Ok(request) => {

@@ -1,23 +1,8 @@
 //! Names of processes and groups, and what answers are made of.
 
 use super::server::CallError;
+pub use crate::supervise::methods::{join, split};
 use crate::supervise::rpc::Value;
-
-/// A group, and a process of it unless all are meant: `web:w1`, `web:*`, `web:`, and `w` for `w:w`.
-#[must_use]
-pub fn split(name: &str) -> (&str, Option<&str>) {
-    match name.split_once(':') {
-        Some((group, "" | "*")) => (group, None),
-        Some((group, process)) => (group, Some(process)),
-        None => (name, Some(name)),
-    }
-}
-
-/// The name of a process of a group: that of the group alone where both are the same.
-#[must_use]
-pub fn join(group: &str, process: &str) -> String {
-    if group == process { process.to_owned() } else { format!("{group}:{process}") }
-}
 
 /// Whether every process is meant.
 pub(crate) fn all(names: &[String]) -> bool {

@@ -17,6 +17,9 @@ use crate::report::complain;
 pub fn perform(session: &mut Session<'_>, request: &Request, input: &RefCell<Input<'_>>) {
     let action = &request.action;
     if request.options.json {
+        if let Action::Watch { names, interval } = action {
+            return json::watched(session, names, *interval);
+        }
         let mut command = |inner: &mut Session<'_>| dispatch(inner, action, input);
         let ask: Option<Ask<'_>> = match &mut session.ask {
             Some(ask) => Some(&mut **ask),
@@ -54,7 +57,7 @@ pub fn misused(session: &mut Session<'_>, misuse: &Misuse, json: bool) {
         }
     }
     for line in &misuse.lines {
-        session.say(line);
+        session.say_lines(line);
     }
     complain(misuse.advice.as_slice());
     session.exit = misuse.code;

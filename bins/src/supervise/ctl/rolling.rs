@@ -1,5 +1,8 @@
 //! `restart --rolling` and `--hot`: restarts that leave something running.
 
+use std::time::Instant;
+
+use super::input::EndSignals;
 use super::names::{self, list, namespec, number};
 use super::outcome;
 use super::server::CallError;
@@ -8,8 +11,8 @@ use super::start_stop::{start, stop};
 use super::status::select;
 use crate::supervise::rpc::{Fault, FaultCode, Value};
 
-/// What a process is in after a successful start: RUNNING, or EXITED when its work is done already.
-const STARTED: [i64; 2] = [20, 100];
+const RUNNING: i64 = 20;
+const EXITED: i64 = 100;
 
 /// Restarts one process after the other, in the order of their names as given. With `hot` a new
 /// process is ready before the old one goes; else each is stopped, and RUNNING again before the next
@@ -75,20 +78,63 @@ fn again(session: &mut Session<'_>, spec: &str) -> Result<Done, CallError> {
     let name = [spec.to_owned()];
     session.exit = outcome::OK;
     stop(session, &name)?;
+    let begun = Instant::now();
     if session.exit == outcome::OK {
         start(session, &name)?;
     }
     if session.exit != outcome::OK {
         return Ok(Done::No);
     }
-    // A start that waits for nothing says yes as soon as there is a process.
-    let info = session.call("getProcessInfo", &[spec.into()])?;
-    if STARTED.contains(&number(&info, "state")?) {
-        return Ok(Done::Yes);
-    }
-    let state = names::text(&info, "statename")?;
-    session.say(&format!("{spec}: ERROR (it is {state})"));
+    let Some(wrong) = fails(session, spec, begun)? else { return Ok(Done::Yes) };
+    session.say(&format!("{spec}: ERROR ({wrong})"));
     Ok(Done::No)
+}
+
+/// What is wrong with a process that was started well. A start that waits for nothing, as with
+/// `startsecs=0`, says yes as soon as there is a process, be it one that dies the next moment.
+fn fails(
+    session: &mut Session<'_>,
+    spec: &str,
+    begun: Instant,
+) -> Result<Option<String>, CallError> {
+    let mut info = session.call("getProcessInfo", &[spec.into()])?;
+    let (first, pid) = (number(&info, "state")?, number(&info, "pid")?);
+    let left = session.settle.saturating_sub(begun.elapsed());
+    if first == RUNNING && !left.is_zero() {
+        if session.interruptible {
+            // Nobody has to read of it, but whoever asked for it may have had enough.
+            if EndSignals::catch()?.wait(None, Instant::now().checked_add(left)) {
+                return Ok(Some("interrupted".to_owned()));
+            }
+        }
+        info = session.call("getProcessInfo", &[spec.into()])?;
+    }
+    match number(&info, "state")? {
+        RUNNING if first != RUNNING || number(&info, "pid")? == pid => Ok(None),
+        RUNNING => Ok(Some("it ended, and was started again".to_owned())),
+        EXITED if is_expected(session, spec, &info)? => Ok(None),
+        EXITED => Ok(Some("it has exited".to_owned())),
+        _ => Ok(Some(format!("it is {}", names::text(&info, "statename")?))),
+    }
+}
+
+/// Whether a process has exited because its work is done. Only a server of ours says so; of another
+/// it is the exit code 0.
+fn is_expected(session: &mut Session<'_>, spec: &str, info: &Value) -> Result<bool, CallError> {
+    match session.server.call("supervise.getAllProcessStatus", &[]) {
+        Ok(all) => {
+            for status in list(all)? {
+                if namespec(&status)? == spec {
+                    return Ok(number(&status, "expected")? != 0);
+                }
+            }
+            Ok(false)
+        }
+        Err(error) if error.fault() == Some(FaultCode::UnknownMethod) => {
+            Ok(number(info, "exitstatus")? == 0)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Replaces a process while it serves.
@@ -129,7 +175,9 @@ fn replace(session: &mut Session<'_>, spec: &str) -> Result<Done, CallError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Script, info, run, words};
+    use super::super::testing::{Script, info, record, run, words};
+    use std::time::Duration;
+
     use super::*;
 
     fn three() -> Script {
@@ -147,6 +195,13 @@ mod tests {
             .answers("getProcessInfo", info("web", "w", state, statename, ""))
     }
 
+    /// What a server of ours says of an exit.
+    fn exited(script: Script, name: &str, expected: i64) -> Script {
+        let other = record(&[("group", "web"), ("name", "x")], &[("expected", 1 - expected)]);
+        let own = record(&[("group", "web"), ("name", name)], &[("expected", expected)]);
+        script.answers("supervise.getAllProcessStatus", Value::Array(vec![other, own]))
+    }
+
     fn rolling(script: &mut Script, names: &str) -> (String, u8) {
         run(script, |session| restart(session, &words(names), true, false))
     }
@@ -162,7 +217,7 @@ mod tests {
             script = restarted(script, 20, "RUNNING");
         }
         // Done already.
-        script = restarted(script, 100, "EXITED");
+        script = exited(restarted(script, 100, "EXITED"), "w2", 1);
         let (text, exit) = rolling(&mut script, "web:w3 web:* web:w1");
         let line = |name| format!("web:{name}: stopped\nweb:{name}: started\n");
         assert_eq!((text, exit), (["w3", "w1", "w2"].map(line).concat(), 0));
@@ -190,6 +245,56 @@ mod tests {
         assert_eq!(exit, 7, "{text}");
         assert!(text.ends_with("not restarted: web:w2, web:w3\n"), "{text}");
         script.done();
+    }
+
+    #[test]
+    fn an_exit_counts_when_it_was_expected() {
+        let failed = "web:w1: stopped\nweb:w1: started\nweb:w1: ERROR (it has exited)\n\
+                      not restarted: web:w2, web:w3\n";
+        let mut ours = exited(restarted(three(), 100, "EXITED"), "w1", 0);
+        assert_eq!(rolling(&mut ours, "all"), (failed.to_owned(), 7));
+        ours.done();
+        let done = "web:w1: stopped\nweb:w1: started\n";
+        for (status, text, exit) in [(0, done, 0), (3, failed, 7)] {
+            let texts = [("group", "web"), ("name", "w1"), ("statename", "EXITED")];
+            let numbers = [("state", 100), ("pid", 0), ("exitstatus", status)];
+            let mut theirs = three()
+                .up()
+                .answers("stopProcess", true.into())
+                .up()
+                .answers("startProcess", true.into())
+                .answers("getProcessInfo", record(&texts, &numbers))
+                .faults("supervise.getAllProcessStatus", 1, "UNKNOWN_METHOD");
+            let names = if exit == 0 { "web:w1" } else { "all" };
+            assert_eq!(rolling(&mut theirs, names), (text.to_owned(), exit), "{status}");
+            theirs.done();
+        }
+    }
+
+    #[test]
+    fn one_that_dies_the_next_moment_has_not_started() {
+        let running = |pid| {
+            let texts = [("group", "web"), ("name", "w1"), ("statename", "RUNNING")];
+            record(&texts, &[("state", 20), ("pid", pid)])
+        };
+        let backoff = info("web", "w1", 30, "BACKOFF", "");
+        for (second, wrong) in [
+            (running(7), None),
+            (running(8), Some("it ended, and was started again")),
+            (backoff, Some("it is BACKOFF")),
+        ] {
+            let mut script = Script::default()
+                .answers("getProcessInfo", running(7))
+                .answers("getProcessInfo", second);
+            let mut out = Vec::new();
+            let mut session = Session::new(&mut script, &mut out);
+            session.settle = Duration::from_secs(1);
+            // Begun later than now, so that the time is not over however slow this is.
+            let begun = Instant::now() + Duration::from_secs(60);
+            let found = fails(&mut session, "web:w1", begun).unwrap();
+            assert_eq!(found.as_deref(), wrong);
+            script.done();
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::supervise::rpc::{Fault, FaultCode, Value};
 
 /// A server that can be called.
 pub trait Server {
-    /// Its address, as it was given: `unix:///run/supervisor.sock`.
+    /// Its address, as it may be shown: `unix:///run/supervisor.sock`; a password is not in it.
     fn url(&self) -> &str;
 
     /// Calls a method and waits for the answer, however long that takes.

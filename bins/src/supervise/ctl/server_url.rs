@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::plain;
+
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
@@ -29,30 +31,50 @@ impl fmt::Display for BadUrl {
 
 impl std::error::Error for BadUrl {}
 
+/// An address as it may be shown: `***` stands for a user and a password, and whatever else there is
+/// before the last `@`.
+#[must_use]
+pub fn shown(url: &str) -> String {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme).unwrap_or_default();
+    let is_word = scheme.chars().all(|c| c.is_ascii_alphanumeric());
+    let path = scheme.eq_ignore_ascii_case("unix") && url.get(7..8) == Some("/");
+    let shown = match url.rsplit_once('@') {
+        Some((_, place)) if !path => match is_word && !scheme.is_empty() {
+            true => format!("{scheme}://***@{place}"),
+            false => format!("***@{place}"),
+        },
+        _ => url.to_owned(),
+    };
+    plain::line(&shown).into_owned()
+}
+
 impl Address {
     /// Reads an address. A user and password in it, and a path behind it, count for nothing, as in
     /// supervisorctl.
     ///
     /// # Errors
     ///
-    /// It is neither `unix:` nor `http:`, or something is missing; what is left of it is shown
-    /// without a password.
+    /// It is neither `unix:` nor `http:`, or something is missing; it is [`shown`] without a password.
     pub fn parse(url: &str) -> Result<Self, BadUrl> {
-        let (scheme, rest) = url.split_once("://").ok_or_else(|| BadUrl(url.to_owned()))?;
+        let bad = || BadUrl(shown(url));
+        let (scheme, rest) = url.split_once("://").ok_or_else(bad)?;
         match scheme.to_ascii_lowercase().as_str() {
             "unix" if rest.starts_with('/') => Ok(Address::Unix(PathBuf::from(rest))),
             "http" => {
                 let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+                // What is behind the place would be a password's end rather than a path.
+                if rest.get(authority.len()..).is_some_and(|path| path.contains('@')) {
+                    return Err(bad());
+                }
                 let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
-                let shown = || BadUrl(format!("http://{place}"));
-                let (host, port) = split_port(place).ok_or_else(shown)?;
+                let (host, port) = split_port(place).ok_or_else(bad)?;
                 let port = if port.is_empty() { Ok(80) } else { port.parse() };
                 match (host, port) {
-                    ("", _) | (_, Err(_)) => Err(shown()),
+                    ("", _) | (_, Err(_)) => Err(bad()),
                     (host, Ok(port)) => Ok(Address::Tcp { host: host.to_owned(), port }),
                 }
             }
-            _ => Err(BadUrl(url.to_owned())),
+            _ => Err(bad()),
         }
     }
 
@@ -105,6 +127,19 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_shown_without_a_password() {
+        for (url, expected) in [
+            ("http://u:secret@h:1/x", "http://***@h:1/x"),
+            ("HTTP://secret@h", "HTTP://***@h"),
+            ("http://h:1", "http://h:1"),
+            ("unix:///run/a@b.sock", "unix:///run/a@b.sock"),
+        ] {
+            assert!(Address::parse(url).is_ok(), "{url}");
+            assert_eq!(shown(url), expected);
+        }
+    }
+
+    #[test]
     fn what_is_no_address_is_shown_without_its_password() {
         for (url, shown) in [
             ("ftp://x", "ftp://x"),
@@ -113,7 +148,15 @@ mod tests {
             ("unix://", "unix://"),
             ("http://", "http://"),
             ("http://:9001", "http://:9001"),
-            ("http://u:secret@h:port", "http://h:port"),
+            ("http://u:secret@h:port", "http://***@h:port"),
+            ("http://u:sec/ret@h:1", "http://***@h:1"),
+            ("http://u:sec@ret@h:port", "http://***@h:port"),
+            ("https://u:secret@h", "https://***@h"),
+            ("unix://u:secret@s", "unix://***@s"),
+            ("u:secret@h:1", "***@h:1"),
+            ("http:/u:secret@h", "***@h"),
+            ("u:secret://x@h", "***@h"),
+            ("ftp://\x1bc", "ftp://␛c"),
             ("http://h:70000", "http://h:70000"),
             ("http://::1", "http://::1"),
             ("http://[::1", "http://[::1"),

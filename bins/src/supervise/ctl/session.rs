@@ -1,8 +1,13 @@
 //! What commands work with: a server, an output, and the exit code so far.
 
 use std::io::{ErrorKind, Write};
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use rustix::termios::isatty;
 
 use super::outcome;
+use super::plain::{self, Sifter};
 use super::server::{CallError, Server};
 use super::style::Style;
 use crate::supervise::rpc::{FaultCode, Value};
@@ -19,12 +24,17 @@ pub struct Session<'a> {
     pub server: &'a mut dyn Server,
     /// Where answers go.
     pub out: &'a mut dyn Write,
+    /// What `out` writes to, where that is known: it is waited for its end, and a terminal is spared
+    /// the control characters of logs.
+    pub descriptor: Option<BorrowedFd<'a>>,
     /// Colour or none.
     pub style: Style,
     /// Whom to ask before everything is stopped; `None` outside of a dialogue.
     pub ask: Option<Ask<'a>>,
     /// Ctrl-C ends what has no end of its own, rather than the process.
     pub interruptible: bool,
+    /// For how long a process that was started must not end, where a start waits for nothing.
+    pub settle: Duration,
     /// The exit code so far; see [`outcome`].
     pub exit: u8,
     /// The output broke: nothing is written any more.
@@ -34,15 +44,50 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     /// A session without colour or anybody to ask.
     pub fn new(server: &'a mut dyn Server, out: &'a mut dyn Write) -> Self {
-        let style = Style::default();
-        Self { server, out, style, ask: None, interruptible: false, exit: outcome::OK, deaf: false }
+        Self {
+            server,
+            out,
+            descriptor: None,
+            style: Style::default(),
+            ask: None,
+            interruptible: false,
+            settle: Duration::ZERO,
+            exit: outcome::OK,
+            deaf: false,
+        }
     }
 
-    /// Writes a line. What was ordered is carried out even if nobody reads of it, so that a broken
-    /// output is no error; it is remembered.
+    /// Writes a line; control characters in it are shown as pictures. What was ordered is carried out
+    /// even if nobody reads of it, so that a broken output is no error; it is remembered.
     pub fn say(&mut self, line: &str) {
+        self.say_as_it_is(&plain::line(line));
+    }
+
+    /// The same of a text that may have several lines.
+    pub fn say_lines(&mut self, text: &str) {
+        self.say_as_it_is(&plain::lines(text));
+    }
+
+    /// Writes a line that is all our own, colours included.
+    pub fn say_as_it_is(&mut self, line: &str) {
         self.write(line.as_bytes());
         self.write(b"\n");
+    }
+
+    /// Whether somebody looks at the output.
+    #[must_use]
+    pub fn at_terminal(&self) -> bool {
+        self.descriptor.is_some_and(isatty)
+    }
+
+    /// Writes a piece of a log: as it is to a file or a pipe, without what would be orders to a
+    /// terminal.
+    pub(crate) fn pass(&mut self, sifter: &mut Sifter, bytes: &[u8]) {
+        if self.at_terminal() {
+            self.write(&sifter.sift(bytes));
+        } else {
+            self.write(bytes);
+        }
     }
 
     /// Writes bytes as they are.
@@ -76,7 +121,9 @@ impl<'a> Session<'a> {
             CallError::Io(error) => format!("error: {url}: {error}"),
             _ => format!("error: {error}"),
         };
-        self.fail(&line, outcome::FAILED);
+        // A fault about a configuration may have several lines.
+        self.say_lines(&line);
+        self.exit = outcome::FAILED;
     }
 
     /// Calls `supervisor.METHOD`.

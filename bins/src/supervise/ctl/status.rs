@@ -2,6 +2,7 @@
 
 use super::names::{self, list, namespec, number, text};
 use super::outcome;
+use super::plain;
 use super::server::CallError;
 use super::session::Session;
 use crate::supervise::rpc::Value;
@@ -24,7 +25,7 @@ pub fn status(session: &mut Session<'_>, names: &[String]) -> Result<(), CallErr
     let all = list(session.call("getAllProcessInfo", &[])?)?;
     let shown = select(session, all, names)?;
     for line in lines(session, &shown)? {
-        session.say(&line);
+        session.say_as_it_is(&line);
     }
     for info in &shown {
         if STOPPED.contains(&number(info, "state")?) {
@@ -64,7 +65,8 @@ pub(crate) fn select(
     Ok(shown)
 }
 
-/// One line for each, the columns as wide as in supervisorctl.
+/// One line for each, the columns as wide as in supervisorctl; only colours are left of control
+/// characters.
 pub(crate) fn lines(session: &Session<'_>, infos: &[Value]) -> Result<Vec<String>, CallError> {
     let names = infos.iter().map(namespec).collect::<Result<Vec<_>, _>>()?;
     let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
@@ -74,9 +76,10 @@ pub(crate) fn lines(session: &Session<'_>, infos: &[Value]) -> Result<Vec<String
         .zip(names)
         .map(|(info, name)| {
             let state = text(info, "statename")?;
-            let padded = format!("{state:<10}");
+            let padded = format!("{:<10}", plain::line(state));
             let state = session.style.state(state, &padded);
-            Ok(format!("{name:<width$}{state}{}", text(info, "description")?))
+            let description = plain::line(text(info, "description")?);
+            Ok(format!("{:<width$}{state}{description}", plain::line(&name)))
         })
         .collect()
 }
@@ -147,6 +150,16 @@ mod tests {
             let one = Value::Array(vec![info("a", "a", state, "X", "")]);
             assert_eq!(shown(one, "a nosuch").1, exit, "{state}");
         }
+    }
+
+    #[test]
+    fn what_a_server_says_is_no_order_to_the_terminal() {
+        let wild = info("g\x1b[2J", "w\n\u{9b}", 20, "RUN\x07", "\x1b]0;x\x07\u{7f}\nb");
+        let (text, _) = shown(Value::Array(vec![wild]), "");
+        let name = format!("{:<33}", "g␛[2J:w␊\u{fffd}");
+        assert_eq!(text, format!("{name}RUN␇      ␛]0;x␇␡␊b\n"));
+        let (text, _) = shown(Value::Array(Vec::new()), "a\x1bc");
+        assert_eq!(text, "a␛c: ERROR (no such process)\n");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::args::{Amount, Stream};
 use super::interrupt::Interrupts;
 use super::outcome;
+use super::plain::Sifter;
 use super::server::CallError;
 use super::session::Session;
 use crate::report::complain;
@@ -63,11 +64,17 @@ fn show(
 ) -> Result<(), CallError> {
     let error = match session.call(method, params) {
         Ok(Value::Text(text)) => {
-            session.say(&text);
+            if session.at_terminal() {
+                session.say_lines(&text);
+            } else {
+                session.say_as_it_is(&text);
+            }
             return Ok(());
         }
         Ok(Value::Bytes(bytes)) => {
-            session.write(&bytes);
+            let mut sifter = Sifter::default();
+            session.pass(&mut sifter, &bytes);
+            session.write(&sifter.end());
             session.write(b"\n");
             return Ok(());
         }
@@ -84,16 +91,17 @@ fn show(
     Ok(())
 }
 
-/// Shows what comes until there is no more, or until Ctrl-C. As in supervisorctl the exit code says
+/// Shows what comes until there is no more, until nobody reads it, or until Ctrl-C. As in supervisorctl the exit code says
 /// nothing about how it went.
 fn follow(session: &mut Session<'_>, path: &str) {
     let catching = session.interruptible;
     let mut interrupts = if catching { Interrupts::catch() } else { Interrupts::none() };
     session.say("==> Press Ctrl-C to exit <==");
+    let mut sifter = Sifter::default();
     let shown = session.server.follow(path).and_then(|mut answer| {
         while !session.deaf {
-            match interrupts.read(answer.as_mut())? {
-                Some(bytes) => session.write(&bytes),
+            match interrupts.read(answer.as_mut(), session.descriptor)? {
+                Some(bytes) => session.pass(&mut sifter, &bytes),
                 None => break,
             }
         }
@@ -103,6 +111,7 @@ fn follow(session: &mut Session<'_>, path: &str) {
         }
         Ok(())
     });
+    session.write(&sifter.end());
     if let Err(error) = shown {
         let url = session.server.url();
         complain(&[match error {

@@ -8,12 +8,12 @@ mod picture;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use rustix::stdio::{stdin, stdout};
-use rustix::termios::isatty;
+use rustix::stdio::stdin;
 
 use super::input::EndSignals;
 use super::names::list;
 use super::outcome;
+use super::plain;
 use super::server::CallError;
 use super::session::Session;
 use super::status::{lines, select};
@@ -43,7 +43,7 @@ pub fn watch(
     }
     let mut found = Ok(look(session, names, json)?);
     let mut interrupts = EndSignals::catch()?;
-    let drawing = !json && isatty(stdout());
+    let drawing = !json && session.at_terminal();
     // Restores the terminal when it is dropped.
     let keys = drawing.then(|| Keys::take(stdin())).flatten();
     let mut stream = Stream::new(json);
@@ -61,6 +61,12 @@ pub fn watch(
             // Whoever listened has enough.
             if session.deaf {
                 return Ok(());
+            }
+            if !drawing {
+                match interrupts.wait(session.descriptor, due) {
+                    true => return Ok(()),
+                    false => break,
+                }
             }
             let keys: Option<BorrowedFd<'_>> = keys.as_ref().map(AsFd::as_fd);
             match wait(&mut interrupts.signals, keys, due) {
@@ -105,10 +111,11 @@ fn drawn(
     first: bool,
 ) -> String {
     let url = session.server.url();
+    let broken = |error: &CallError| plain::line(&format!("{url}: {error}")).into_owned();
     let (head, body) = match found {
-        Err(error) => (format!("{url}: {error}"), Vec::new()),
+        Err(error) => (broken(error), Vec::new()),
         Ok(look) => match lines(session, &look.infos) {
-            Err(error) => (format!("{url}: {error}"), Vec::new()),
+            Err(error) => (broken(&error), Vec::new()),
             Ok(body) => {
                 let body = look.unknown.iter().cloned().chain(body).collect();
                 (picture::headline(url, &look.infos), body)

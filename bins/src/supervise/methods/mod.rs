@@ -32,7 +32,7 @@ pub mod world;
 
 pub use caller::Caller;
 pub use describe::description;
-pub use names::{find_log, find_process, split};
+pub use names::{find_log, find_process, join, split};
 pub use wait::Waiting;
 pub use world::Supervisor;
 

@@ -17,8 +17,9 @@ pub fn split(name: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The name of a process, the other way round.
-pub(super) fn join(group: &str, name: &str) -> String {
+/// The name of a process, the other way round: that of the group alone where both are the same.
+#[must_use]
+pub fn join(group: &str, name: &str) -> String {
     if group == name { name.to_owned() } else { format!("{group}:{name}") }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use argh::{ArgsInfo, FromArgs};
 
+use super::super::server_url::shown;
 use super::super::style::When;
 use super::{Options, PROGRAM, Special};
 use crate::cli::{Arguments, At, Kind, OptionInfo, Split, Table, Value, parse_value};
@@ -39,7 +40,8 @@ pub(super) struct Declared {
     username: Option<At>,
 
     /// password for the server; everybody on the machine can see it here, so the file is a better
-    /// place (default: that of the file)
+    /// place (default: that of --password-file, of SUPERVISE_PASSWORD in the environment, or of the
+    /// configuration)
     #[argh(option, short = 'p', arg_name = "PASSWORD")]
     password: Option<At>,
 
@@ -136,7 +138,11 @@ pub(super) fn at_prompt(name: &str) -> bool {
 
 /// The value of an option, typed as `spelling`.
 pub(super) fn check(name: &str, spelling: &str, text: OsString) -> Result<Value, String> {
-    let shown = repr(&text.to_string_lossy());
+    let shown = match name {
+        "serverurl" => repr(&shown(&text.to_string_lossy())),
+        "password" => "'***'".to_owned(),
+        _ => repr(&text.to_string_lossy()),
+    };
     let refused = |why: &str| Err(format!("invalid value for {spelling} {shown}: {why}"));
     match (name, text.to_str()) {
         ("interval", given) => match given.and_then(super::seconds) {

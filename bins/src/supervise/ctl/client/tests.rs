@@ -198,6 +198,16 @@ fn a_slow_answer_is_waited_for() {
 }
 
 #[test]
+fn a_password_in_an_address_is_not_shown() {
+    let mut client = Client::new("http://u:secret@127.0.0.1:1", None, false).unwrap();
+    assert_eq!(client.url(), "http://***@127.0.0.1:1");
+    client.open("http://v:secret@127.0.0.1:2/").unwrap();
+    assert_eq!(client.url(), "http://***@127.0.0.1:2/");
+    let refused = client.open("https://v:secret@h").unwrap_err();
+    assert!(!refused.contains("secret"), "{refused}");
+}
+
+#[test]
 fn another_server_or_login_means_another_connection() {
     let (one, two) = (socket(), socket());
     let first = server(&one, vec![vec![answer("200 OK", YES)], vec![answer("200 OK", YES)]]);

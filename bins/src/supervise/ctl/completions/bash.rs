@@ -52,7 +52,7 @@ const TAIL: &str = r#"    esac
         case $found in
             "$current"*) COMPREPLY+=("${found#"$cut"}") ;;
         esac
-    done < <(printf '%s\n' $choices | sort -u)
+    done < <(set -f; IFS=$' \t\n'; printf '%s\n' $choices | sort -u)
     case ${COMPREPLY[0]} in
         *=) [ ${#COMPREPLY[@]} -ne 1 ] || compopt -o nospace 2>/dev/null ;;
     esac

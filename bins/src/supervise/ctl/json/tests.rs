@@ -1,6 +1,6 @@
 use super::super::args::{Stream, read_words};
 use super::super::groups::{add, update};
-use super::super::lifecycle::shutdown;
+use super::super::lifecycle::{open, shutdown};
 use super::super::pid::{pid, stat};
 use super::super::start_stop::{restart, start};
 use super::super::status::status;
@@ -22,6 +22,7 @@ fn shown(script: &mut Script, line: &str) -> Done {
         Action::Stat(names) => stat(session, names),
         Action::Add(names) => add(session, names),
         Action::Update(names) => update(session, names),
+        Action::Open(url) => open(session, url),
         other => panic!("{other:?}"),
     };
     let mut out = Vec::new();
@@ -140,6 +141,42 @@ fn process_ids_have_names() {
     let mut alive = up().answers("getAllProcessInfo", some());
     let expected = r#"[{"name":"w1","group":"web","alive":false,"statename":"STOPPED"}]"#;
     assert_eq!(shown(&mut alive, "stat web:*"), (expected.to_owned(), 3));
+}
+
+#[test]
+fn stat_names_what_it_does_not_know() {
+    let cat = r#"{"name":"cat","group":"cat","alive":true,"statename":"RUNNING"}"#;
+    let w1 = r#"{"name":"w1","group":"web","alive":false,"statename":"STOPPED"}"#;
+    let no = |name: &str| format!(r#"{{"error":"{name}: unknown"}}"#);
+    for (names, expected, exit) in [
+        ("cat nope", format!("[{cat},{}]", no("nope")), 4),
+        ("no:* web:w1 x", format!("[{w1},{},{}]", no("no:*"), no("x")), 3),
+        ("nope", format!("[{}]", no("nope")), 4),
+        ("cat", format!("[{cat}]"), 0),
+    ] {
+        let mut script = up().answers("getAllProcessInfo", some());
+        assert_eq!(shown(&mut script, &format!("stat {names}")), (expected, exit), "{names}");
+    }
+}
+
+#[test]
+fn a_server_that_cannot_be_opened_is_told_of_without_a_failure() {
+    let line = "open unix:///other";
+    let expected = r#"{"error":"unix:///s.sock no such file"}"#.to_owned();
+    assert_eq!(shown(&mut Script::default().has_no_socket(), line), (expected, 0));
+    let expected = r#"{"error":"unix:///s.sock refused connection"}"#.to_owned();
+    assert_eq!(shown(&mut Script::default().refuses(), line), (expected, 0));
+    // A name is none, whatever it begins with.
+    let infos = Value::Array(vec![info("Error", "Error", 20, "RUNNING", "")]);
+    let error = r#"[{"group":"Error","name":"Error","statename":"RUNNING","description":"","state":20,"pid":7}]"#;
+    assert_eq!(shown(&mut up().answers(OWN, infos), line), (error.to_owned(), 0));
+}
+
+#[test]
+fn no_control_character_is_in_a_line() {
+    let wild = info("g\u{9b}", "w\x1b\n", 20, "RUN", "");
+    let (text, _) = shown(&mut up().answers(OWN, Value::Array(vec![wild])), "status");
+    assert!(text.contains(r#""group":"g\u009b","name":"w\u001b\n""#), "{text}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::super::json;
 use super::super::names::{join, number, text};
+use super::super::plain;
 use super::super::server::CallError;
 use super::super::session::Session;
 use super::super::status::lines;
@@ -28,7 +29,7 @@ pub(super) fn headline(url: &str, infos: &[Value]) -> String {
     let states: Vec<String> =
         states.iter().map(|(state, count)| format!("{count} {state}")).collect();
     let states = if states.is_empty() { "no processes".to_owned() } else { states.join(", ") };
-    format!("{url}: {states}")
+    plain::line(&format!("{url}: {states}")).into_owned()
 }
 
 /// Head and body, as much of them as the window has room for.
@@ -99,8 +100,11 @@ impl Stream {
         }
         for line in complaint.iter().filter(|line| !self.complaint.contains(line)) {
             let object = || json::line(&Value::of_members([("error", line.as_str().into())]));
-            let line = if self.json { object() } else { line.clone() };
-            session.say(&line);
+            if self.json {
+                session.say_as_it_is(&object());
+            } else {
+                session.say(line);
+            }
         }
         self.complaint = complaint;
     }
@@ -115,7 +119,7 @@ impl Stream {
             let key = (text(info, "group")?.to_owned(), text(info, "name")?.to_owned());
             let state = (number(info, "state")?, number(info, "pid")?);
             if self.known.get(&key) != Some(&state) {
-                session.say(&if self.json { json::line(info) } else { line });
+                session.say_as_it_is(&if self.json { json::line(info) } else { line });
             }
             now.insert(key, state);
         }
@@ -229,6 +233,8 @@ mod tests {
         let infos = look(&[("a", 20, ""), ("b", 0, ""), ("c", 20, "")]).unwrap().infos;
         assert_eq!(headline("unix:///s", &infos), "unix:///s: 2 RUNNING, 1 STOPPED");
         assert_eq!(headline("unix:///s", &[]), "unix:///s: no processes");
+        let wild = info("g", "w", 20, "RUN\x1bc", "");
+        assert_eq!(headline("unix:///s", &[wild]), "unix:///s: 1 RUN␛c");
         assert!(!Style::default().colour);
     }
 }
