@@ -30,6 +30,8 @@ pub struct Sandbox {
 impl Sandbox {
     pub fn new(topic: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
+        // A shell that starts the tests in the background has it ignored, by all that they start.
+        let _ = sigpolicy::action::set_default(sigpolicy::Signal::INT);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("sdt-{}-{number}-{topic}", std::process::id());
         let root = std::env::temp_dir().join(name);

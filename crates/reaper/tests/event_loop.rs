@@ -117,7 +117,8 @@ fn an_idle_loop_sleeps_until_its_deadline() {
     events.wait(Some(deadline), &mut wakeups).unwrap();
     assert_eq!(wakeups, [Wakeup::Deadline]);
     let slept = times_slept() - before;
-    assert!((1..=3).contains(&slept), "slept {slept} times in one idle wait");
+    // Reading the count may sleep, too; a loop that does not wait is woken hundreds of times.
+    assert!((1..=10).contains(&slept), "slept {slept} times in one idle wait");
 }
 
 /// A stopped child is none that ended, neither for the loop nor for its search for orphans.
@@ -135,7 +136,8 @@ fn a_loop_with_a_stopped_child_sleeps() {
     events.wait(Some(deadline), &mut wakeups).unwrap();
     assert_eq!(wakeups, [Wakeup::Deadline]);
     let slept = times_slept() - before;
-    assert!((1..=3).contains(&slept), "slept {slept} times in one idle wait");
+    // Reading the count may sleep, too; a loop that does not wait is woken hundreds of times.
+    assert!((1..=10).contains(&slept), "slept {slept} times in one idle wait");
     events.signal(key, Signal::CONT).unwrap();
     assert_eq!(next(&mut events), [Wakeup::Exited(key, Exit::from_code(4))]);
 }

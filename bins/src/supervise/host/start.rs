@@ -69,10 +69,17 @@ pub fn run(options: Options, config: Config, birth: Birth) -> Result<u8, Failed>
         let text = format!("could not open the log file {}", daemon.logfile);
         return tell(launcher, usage(text));
     }
-    // Before anything that belongs to the run of another supervisor is touched.
+    // Both before anything that belongs to the run of another supervisor is touched.
+    let control = match Control::open(servers) {
+        Ok(control) => control,
+        Err(text) => return tell(launcher, usage(text)),
+    };
     let pid_file = match write_pid(&daemon, &mut log) {
         Ok(pid_file) => pid_file,
-        Err(failed) => return tell(launcher, failed),
+        Err(failed) => {
+            control.close();
+            return tell(launcher, failed);
+        }
     };
     preamble(&mut log, &daemon, &notes);
     if launcher.is_some() {
@@ -81,15 +88,6 @@ pub fn run(options: Options, config: Config, birth: Birth) -> Result<u8, Failed>
             log.say(&Line::Directory { path });
         }
     }
-    let control = match Control::open(servers) {
-        Ok(control) => control,
-        Err(text) => {
-            if let Some(pid_file) = pid_file {
-                pid_file.remove();
-            }
-            return tell(launcher, usage(text));
-        }
-    };
     let mut host = Host {
         events,
         machine: Machine::new(general(&daemon)),

@@ -78,6 +78,11 @@ impl Control {
         })
     }
 
+    /// Closes all sockets before anybody came in.
+    pub(super) fn close(self) {
+        self.doors.into_iter().for_each(Door::close);
+    }
+
     pub(super) fn deadline(&self) -> Option<Moment> {
         if !self.ready.is_empty() {
             return Some(Moment::ZERO);
