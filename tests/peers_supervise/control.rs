@@ -3,6 +3,7 @@
 pub mod script;
 mod session;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use script::{Recorded, mask};
@@ -30,9 +31,10 @@ const NOT_AS_RECORDED: &[&str] = &[
     "23e-auth-tail-ok",
 ];
 
-/// What both sides came to, against the table and the recording.
-fn judge(what: &str, pair: &Pair, played: &[Played]) {
-    let mut faults = Vec::new();
+/// What both sides came to, against the table and the recording: faults by the names of commands.
+fn judge(what: &str, played: &[Played]) -> BTreeMap<String, String> {
+    let mut faults = BTreeMap::new();
+    let mut fault = |name: &str, text: String| drop(faults.insert(name.to_owned(), text));
     let mut as_recorded = 0;
     let mut justified = 0;
     for Played { recorded, outcomes: [real, ours] } in played {
@@ -40,17 +42,17 @@ fn judge(what: &str, pair: &Pair, played: &[Played]) {
         let reason = JUSTIFIED.iter().find(|(known, _)| *known == name);
         match reason {
             Some(_) if real != ours => justified += 1,
-            Some((_, reason)) => faults.push(format!("{name} does not differ: {reason}")),
+            Some((_, reason)) => fault(name, format!("does not differ: {reason}")),
             None if real != ours => {
                 let shown = format!("supervisord: {real:#?}\nours: {ours:#?}");
-                faults.push(format!("{name}: supervisorctl {:?}\n{shown}", recorded.words));
+                fault(name, format!("supervisorctl {:?}\n{shown}", recorded.words));
             }
             None => {}
         }
         if is_recorded(recorded, real) {
             as_recorded += 1;
         } else if !NOT_AS_RECORDED.contains(&name) {
-            faults.push(format!("{name} is not as recorded: {recorded:#?}\nreal: {real:#?}"));
+            fault(name, format!("is not as recorded: {recorded:#?}\nreal: {real:#?}"));
         }
     }
     let count = played.len();
@@ -61,7 +63,24 @@ fn judge(what: &str, pair: &Pair, played: &[Played]) {
         faults.len()
     );
     std::io::stdout().write_all(line.as_bytes()).unwrap();
-    assert!(faults.is_empty(), "{}\n{}", faults.join("\n"), pair.transcript());
+    faults
+}
+
+/// Plays a file on a fresh pair, and once more if anything differs: under load one of two daemons may
+/// be late for a moment that was recorded, but what they do otherwise they do again.
+fn compare(what: &str, mut start: impl FnMut() -> Pair, text: &str) {
+    let once = |pair: &mut Pair| judge(what, &play(pair, text));
+    let first = once(&mut start());
+    if first.is_empty() {
+        return;
+    }
+    let mut line = format!("= differs: {first:?}");
+    line = line.chars().take(2000).collect();
+    std::io::stdout().write_all(format!("\n{line}\n").as_bytes()).unwrap();
+    let mut pair = start();
+    let again = once(&mut pair);
+    let both: Vec<_> = again.iter().filter(|(name, _)| first.contains_key(*name)).collect();
+    assert!(both.is_empty(), "{both:#?}\n{}", pair.transcript());
 }
 
 fn is_recorded(recorded: &Recorded, real: &Outcome) -> bool {
@@ -95,9 +114,8 @@ fn a_recorded_session() {
         return;
     }
     let body = include_str!("../data/xmlrpc/session.conf");
-    let mut pair = Pair::start("session", "loglevel=debug", body, &files());
-    let played = play(&mut pair, include_str!("../data/xmlrpc/session.txt"));
-    judge("a session", &pair, &played);
+    let start = || Pair::start("session", "loglevel=debug", body, &files());
+    compare("a session", start, include_str!("../data/xmlrpc/session.txt"));
 }
 
 #[test]
@@ -108,10 +126,8 @@ fn a_recorded_session_with_a_password() {
     let body = include_str!("../data/xmlrpc/session.conf");
     let server = "file=<DIR>/sup.sock\n";
     let body = body.replacen(server, &format!("{server}username=u\npassword=thepassword\n"), 1);
-    let mut pair = Pair::start("password", "", &body, &files());
-    let played = play(&mut pair, include_str!("../data/xmlrpc/auth.txt"));
-    pair.stop_by(sigpolicy::Signal::TERM);
-    judge("with a password", &pair, &played);
+    let start = || Pair::start("password", "", &body, &files());
+    compare("with a password", start, include_str!("../data/xmlrpc/auth.txt"));
 }
 
 /// What a program writes is not always XML: supervisord's own answer breaks supervisorctl then.
