@@ -108,7 +108,7 @@ fn a_client_leaves(pool: &mut Pool, proto: &str) {
         let mut stream = super::http::connect(&pool.target).unwrap();
         stream.write_all(b"GET /sleep/1.5 HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
         let busy = eventually("a busy worker", || {
-            pool.workers().into_iter().find(|pid| !super::harness::accepting(*pid))
+            pool.workers().into_iter().find(|pid| super::harness::busy(*pid))
         });
         // It has been seen to be busy with this client.
         let begun = Instant::now();
@@ -185,7 +185,7 @@ fn the_worker_of_a_client_that_left_gets_a_signal() {
     let mut stream = super::http::connect(&pool.target).unwrap();
     stream.write_all(b"GET /sleep/60 HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let busy = eventually("a busy worker", || {
-        before.iter().copied().find(|pid| !super::harness::accepting(*pid))
+        before.iter().copied().find(|pid| super::harness::busy(*pid))
     });
     drop(stream);
     let line = pool.server.wait_line(&format!("worker {busy} left, status:15"));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sigpolicy::Signal;
 
-use super::harness::{Kind, Pool, launch, pool};
+use super::harness::{Kind, Pool, busy, launch, pool};
 use crate::sandbox::{Sandbox, eventually, kill};
 
 /// Starts of workers that note when they began, for so long.
@@ -87,10 +87,11 @@ fn a_pool_with_a_working_worker_does_not_give_up() {
     let options = ["--workers=2", "--give-up=3", "--backoff-max=0.2"];
     let mut pool = pool(&sandbox, Kind::Plain, &options);
     let before = pool.wait_workers(2);
+    pool.server.wait_lines(&["is ready"; 2]);
     let asked = super::http::ask(&pool.target, "/sleep/1.5");
-    eventually("busy", || before.iter().any(|pid| !super::harness::accepting(*pid)).then_some(()));
+    let at_work = eventually("a busy one", || before.iter().find(|pid| busy(**pid)));
     sandbox.broken_release();
-    let idle = before.iter().find(|pid| super::harness::accepting(**pid)).unwrap();
+    let idle = before.iter().find(|pid| *pid != at_work).unwrap();
     kill(*idle, Signal::KILL);
     pool.server.wait_lines(&["no such table"; 5]);
     super::http::answers(vec![asked]);

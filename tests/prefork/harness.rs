@@ -189,11 +189,20 @@ pub fn zombies(parent: i32) -> Vec<i32> {
     children_in_state(parent, |state| state == "Z")
 }
 
+/// The system call in which a process waits; none while it runs.
+fn waits_in(pid: i32) -> Option<i64> {
+    let call = fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;
+    call.split(' ').next()?.parse().ok().filter(|number| *number >= 0)
+}
+
 /// Whether a process stands in accept(2) or accept4(2).
 pub fn accepting(pid: i32) -> bool {
-    let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
-    let number = call.split(' ').next().unwrap_or_default();
-    [libc::SYS_accept, libc::SYS_accept4].iter().any(|accept| number == accept.to_string())
+    waits_in(pid).is_some_and(|call| [libc::SYS_accept, libc::SYS_accept4].contains(&call))
+}
+
+/// Whether a worker waits within a request; one that only is not in accept may just be waking up for nothing.
+pub fn busy(pid: i32) -> bool {
+    waits_in(pid).is_some() && !accepting(pid)
 }
 
 /// The pids of answers, each once.

@@ -243,9 +243,7 @@ fn workers_with_a_long_request_do_not_hold_up_the_pool() {
     let mut pool = pool(&sandbox, Kind::Managed, &["--workers=2", "--max-workers=2"]);
     let old: BTreeSet<i32> = pool.wait_workers(2).into_iter().collect();
     let long = ask_many(&pool.target, "/sleep/3", 2);
-    eventually("both busy", || {
-        old.iter().all(|pid| !super::harness::accepting(*pid)).then_some(())
-    });
+    eventually("both busy", || old.iter().all(|pid| super::harness::busy(*pid)).then_some(()));
     pool.signal(Signal::HUP);
     let begun = Instant::now();
     let fresh = pool.get("/");
@@ -262,9 +260,7 @@ fn no_more_than_the_allowed_number_drain() {
     let mut pool = pool(&sandbox, Kind::Managed, &["--workers=2", "--max-extra=2"]);
     let first = pool.wait_workers(2);
     let long = ask_many(&pool.target, "/sleep/2", 2);
-    eventually("both busy", || {
-        first.iter().all(|pid| !super::harness::accepting(*pid)).then_some(())
-    });
+    eventually("both busy", || first.iter().all(|pid| super::harness::busy(*pid)).then_some(()));
     let mut most = 0;
     for _ in 0..4 {
         pool.signal(Signal::HUP);
@@ -309,7 +305,10 @@ fn long_requests_of_plain_workers(topic: &str, way: &str) {
     let mut stream = super::http::connect(&pool.target).unwrap();
     let head = "POST /body HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n";
     std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
-    eventually("all busy", || old.iter().all(|pid| !super::harness::accepting(*pid)).then_some(()));
+    let spinning = pool.server.wait_line("spinning").number();
+    eventually("the others busy", || {
+        old.iter().all(|pid| *pid == spinning || super::harness::busy(*pid)).then_some(())
+    });
     pool.signal(Signal::HUP);
     eventually("a new one", || (pool.workers().len() > 3).then_some(()));
     asked.push(ask(&pool.target, "/sleep/0.5"));

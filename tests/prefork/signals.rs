@@ -39,9 +39,7 @@ fn a_worker_too_many_is_not_taken_from_its_request() {
     let mut pool = pool(&sandbox, Kind::Plain, &["--workers=2"]);
     let workers = pool.wait_workers(2);
     let asked = super::http::ask_many(&pool.target, "/sleep/1", 2);
-    eventually("both busy", || {
-        (!workers.iter().any(|pid| super::harness::accepting(*pid))).then_some(())
-    });
+    eventually("both busy", || workers.iter().all(|pid| super::harness::busy(*pid)).then_some(()));
     pool.signal(Signal::TTOU);
     super::http::answers(asked);
     pool.wait_workers(1);
@@ -181,7 +179,7 @@ fn a_request_is_finished_although_the_manager_was_killed() {
     let mut pool = pool(&sandbox, Kind::Managed, &["--workers=1"]);
     let worker = pool.wait_workers(1)[0];
     let asked = super::http::ask(&pool.target, "/sleep/0.8");
-    eventually("busy", || (!super::harness::accepting(worker)).then_some(()));
+    eventually("busy", || super::harness::busy(worker).then_some(()));
     pool.signal(Signal::KILL);
     super::http::answers(vec![asked]);
     assert!(wait_pid(worker, DEADLINE), "and leaves then");

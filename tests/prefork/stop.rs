@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sigpolicy::Signal;
 
-use super::harness::{Kind, accepting, pool};
+use super::harness::{Kind, busy, pool};
 use super::http::{answers, ask, ask_many};
 use crate::sandbox::{DEADLINE, Sandbox, eventually, promptly, wait_pid};
 
@@ -35,7 +35,7 @@ fn term_int_and_quit_end_the_pool_when_the_last_request_is_answered() {
         let workers = pool.wait_workers(2);
         assert!(sandbox.exists("pid") && sandbox.exists("sock"));
         let asked = ask(&pool.target, "/sleep/1");
-        eventually("a busy one", || workers.iter().any(|pid| !accepting(*pid)).then_some(()));
+        eventually("a busy one", || workers.iter().any(|pid| busy(*pid)).then_some(()));
         pool.signal(signal);
         let answer = answers(vec![asked]).remove(0);
         assert!(answer.took >= Duration::from_millis(950), "{signal}: {answer:?}");
@@ -110,7 +110,7 @@ fn quit_waits_longer_than_the_die_timeout_and_term_ends_that() {
     let mut pool = pool(&sandbox, Kind::Managed, &["--workers=1", "--die-timeout=0.3"]);
     pool.wait_workers(1);
     let asked = ask(&pool.target, "/sleep/1.2");
-    eventually("a busy one", || (!accepting(pool.workers()[0])).then_some(()));
+    eventually("a busy one", || busy(pool.workers()[0]).then_some(()));
     pool.signal(Signal::QUIT);
     answers(vec![asked]);
     pool.ends(0);
@@ -135,7 +135,7 @@ fn hup_while_stopping_is_ignored() {
     let mut pool = pool(&sandbox, Kind::Managed, &["--workers=2"]);
     let workers = pool.wait_workers(2);
     let asked = ask(&pool.target, "/sleep/1");
-    eventually("a busy one", || workers.iter().any(|pid| !accepting(*pid)).then_some(()));
+    eventually("a busy one", || workers.iter().any(|pid| busy(*pid)).then_some(()));
     pool.signal(Signal::TERM);
     pool.server.wait_line("received TERM");
     let starts = pool.starts();

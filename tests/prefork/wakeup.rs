@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sigpolicy::Signal;
 
-use super::harness::{Kind, accepting, launch, pids, pool, time_to_exit};
+use super::harness::{Kind, busy, launch, pids, pool, time_to_exit};
 use super::http::{answer, answers, ask, ask_many, connect};
 use crate::sandbox::{Sandbox, eventually, promptly};
 
@@ -138,7 +138,7 @@ fn a_request_that_waits_is_interrupted_at_most_once() {
     let mut pool = pool(&sandbox, Kind::Managed, &["--workers=1"]);
     pool.wait_workers(1);
     let asked = ask(&pool.target, "/select/2");
-    eventually("a busy one", || (!accepting(pool.workers()[0])).then_some(()));
+    eventually("a busy one", || busy(pool.workers()[0]).then_some(()));
     pool.signal(Signal::TERM);
     let answer = answers(vec![asked]).remove(0);
     assert!(answer.text.starts_with("slept "), "{answer:?}");
@@ -202,7 +202,7 @@ fn an_accepted_connection_is_answered_before_the_worker_leaves() {
     let worker = pool.wait_workers(1)[0];
     let begun = Instant::now();
     let mut stream = connect(&pool.target).unwrap();
-    eventually("it is accepted", || (!accepting(worker)).then_some(()));
+    eventually("it is accepted", || busy(worker).then_some(()));
     pool.signal(Signal::TERM);
     pool.server.wait_line("received TERM");
     stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();

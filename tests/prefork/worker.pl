@@ -28,7 +28,7 @@ sub body {    # what the client sends after the head, to the end of what it anno
 }
 my %do = (
     sleep => sub { pause($_[0]); '' },
-    spin => sub { spin($_[0]); '' },
+    spin => sub { print "spinning $$\n"; spin($_[0]); '' },
     select => sub { my $begun = time; select undef, undef, undef, $_[0]; sprintf 'slept %.3f', time - $begun },
     exit => sub { POSIX::_exit($_[0]) },
     die => sub { kill $_[0], $$; pause(60) },
