@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::Host;
-use super::plan::{Spec, difference, general, policy, specs};
+use super::plan::{Difference, Spec, difference, general, policy, specs};
 use super::process::Process;
 use super::start::tell_notes;
 use crate::supervise::config::model::Config;
@@ -165,12 +165,9 @@ impl Host {
         let new = ProcId(self.next);
         self.next = self.next.saturating_add(1);
         let policy = std::sync::Arc::new(policy(&spec));
-        let members = self.members.entry(Rc::clone(&spec.group)).or_default();
-        *members = members.saturating_add(1);
-        self.processes.insert(new, Process::new(Rc::clone(&spec)));
-        self.present.insert(key, (new, spec));
-        self.subscribe();
         let changes = vec![Change::Replace(id, new, policy)];
+        let specs = vec![(new, spec)];
+        let changes = self.enter(Difference { changes, specs, ..Difference::default() });
         self.feed(Input::Apply(general(&self.daemon), changes));
         Ok(new)
     }

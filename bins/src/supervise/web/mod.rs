@@ -35,6 +35,7 @@ pub use restarts::Restarts;
 pub use tail::tail;
 
 use crate::supervise::machine::types::{ProcId, State};
+use crate::supervise::methods::join;
 use crate::supervise::methods::world::{GroupView, Info, Supervisor};
 
 /// What a query or a form holds, decoded.
@@ -101,7 +102,7 @@ fn listing(world: &dyn Supervisor) -> Vec<(GroupView, Vec<Info>)> {
 
 /// As the command line names it: `name`, or `group:name` when they differ.
 fn namespec(info: &Info) -> String {
-    if info.group == info.name { info.name.clone() } else { full_name(info) }
+    join(&info.group, &info.name)
 }
 
 /// `group:name`

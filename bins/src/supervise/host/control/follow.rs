@@ -40,14 +40,6 @@ impl Follow {
         Ok(follow)
     }
 
-    /// The file of a log, opened without waiting for whatever else has its name.
-    ///
-    /// # Errors
-    /// It is no regular file, or cannot be read.
-    pub(super) fn file(path: &Path) -> io::Result<File> {
-        open(path)
-    }
-
     /// What has been added since, a part of it; empty when there is nothing.
     pub(super) fn read(&mut self) -> Vec<u8> {
         loop {
@@ -107,7 +99,10 @@ impl Follow {
 }
 
 /// Opens a log without waiting for whatever else has its name.
-fn open(path: &Path) -> io::Result<File> {
+///
+/// # Errors
+/// It is no regular file, or cannot be read.
+pub(super) fn open(path: &Path) -> io::Result<File> {
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
     let file = File::options().read(true).custom_flags(flags).open(path)?;
     match file.metadata()?.is_file() {

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::super::Host;
 use super::clients::Client;
 use super::doors::Entrance;
-use super::follow::Follow;
+use super::follow::{self, Follow};
 use crate::supervise::events::Stream as Channel;
 use crate::supervise::http::{
     self, Head, Manner, Refusal, Request, Response, Stream, authorized, same_site, unauthorized,
@@ -150,7 +150,7 @@ fn follow(client: &mut Client, place: Option<LogPlace>, manner: Manner) {
 /// The last bytes of a log.
 fn tail_of(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     let most = u64::try_from(most).unwrap_or(u64::MAX);
-    let mut file = Follow::file(path)?;
+    let mut file = follow::open(path)?;
     let size = file.metadata()?.len();
     file.seek(SeekFrom::Start(size.saturating_sub(most)))?;
     let mut bytes = Vec::new();
