@@ -236,7 +236,7 @@ pub fn watching_tells_of_changes(served: &Served) {
 }
 
 pub fn a_terminal_shows_states_in_place(served: &Served) {
-    let command = format!("{OURS} ctl -c supervisord.conf watch -n 0.1");
+    let command = format!("exec {OURS} ctl -c supervisord.conf watch -n 0.1");
     let (reader, mut writer) = UnixStream::pair().unwrap();
     let stage = served.sandbox.run("script").args(["-qefc", command.as_str(), "/dev/null"]);
     let stage = stage.env("TERM", "xterm").env_remove("NO_COLOR");

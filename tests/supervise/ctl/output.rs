@@ -37,7 +37,8 @@ fn logs_are_no_orders_to_a_terminal() {
     let pipe = served.client().args(["tail", "-f", "wild"]).spawn();
     pipe.wait_line(WILD.trim_end());
     for action in ["tail -f wild", "fg wild"] {
-        let command = format!("{OURS} ctl -c supervisord.conf {action}");
+        // A shell that stayed in between would be ended by Ctrl-C itself.
+        let command = format!("exec {OURS} ctl -c supervisord.conf {action}");
         let (reader, mut writer) = UnixStream::pair().unwrap();
         let stage = served.sandbox.run("script").args(["-qefc", command.as_str(), "/dev/null"]);
         let mut terminal = stage.stdin(OwnedFd::from(reader)).spawn();
