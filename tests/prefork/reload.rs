@@ -199,7 +199,7 @@ fn a_new_worker_that_speaks_is_ready_when_it_says_so() {
 #[test]
 fn a_new_worker_that_is_not_ready_in_time_ends_the_reload() {
     let sandbox = Sandbox::new("reload-never-ready");
-    let options = ["--workers=2", "--reload=rolling", "--start-timeout=0.5", "--ready-after=60"];
+    let options = ["--workers=2", "--reload=rolling", "--start-timeout=2", "--ready-after=60"];
     let (launch, port) = launch(&sandbox, Kind::Plain, &options);
     let mut pool = Pool::new(launch.spawn(), port);
     let old = pool.wait_workers(2);
