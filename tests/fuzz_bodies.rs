@@ -50,7 +50,7 @@ mod supervise_login;
 #[path = "../fuzz/bodies/supervise_rpc.rs"]
 mod supervise_rpc;
 
-const INPUTS: usize = 20_000;
+const INPUTS: usize = 8_000;
 /// Bytes that mean something to one or another reader.
 const SPECIAL: &[u8] = b"\0\n\r\t \\\"=;:[]@/.,-+|%$09azAZ\x1b\x7f\x80\xc3\xff";
 
@@ -132,14 +132,14 @@ fn envdir() {
 #[test]
 fn supervise_config() {
     // Each is a whole configuration, with its users and directories.
-    explore_some(INPUTS / 5, "supervise_config", supervise_config::EXAMPLES, supervise_config::run);
+    explore_some(INPUTS / 2, "supervise_config", supervise_config::EXAMPLES, supervise_config::run);
     supervise_config::clean_up();
 }
 
 #[test]
 fn supervise_rpc() {
     // Each is read and written many times.
-    explore_some(INPUTS / 4, "supervise_rpc", supervise_rpc::EXAMPLES, supervise_rpc::run);
+    explore_some(INPUTS / 2, "supervise_rpc", supervise_rpc::EXAMPLES, supervise_rpc::run);
 }
 
 /// Every target has its body here and its line in the manifest.
