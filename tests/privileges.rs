@@ -15,7 +15,9 @@ fn workers_run_as_another_user_and_the_server_does_not() {
     let steps = "ids\nproc NoNewPrivs\nenv HOME\nenv USER\nenv LOGNAME\nproc CapEff\nsay here I am";
     let script = sandbox.script("worker", steps);
     let program = sandbox.path("program");
-    fs::copy(puppet(), &program).unwrap();
+    // By another process: what one test has open for writing, another's fork keeps open for a moment.
+    let copied = std::process::Command::new("cp").arg(puppet()).arg(&program).status().unwrap();
+    assert!(copied.success());
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let launch = |options: &[&str]| {
         let launch = sandbox.start_server().args(options).arg("--interval=0").env("HOME", "/h");
