@@ -1,6 +1,7 @@
 //! `tail -f` over HTTP: what follows, through rotations, for readers fast and slow.
 
 use std::fs;
+use std::io::Write;
 
 use super::control_client::{Http, string};
 use super::harness::{Config, Supervisor, gone};
@@ -211,6 +212,28 @@ fn a_slow_reader() {
             rest = tail.to_owned();
         }
         assert!(ours.memory() < before + 8 * 1024);
+    }
+    ours.stop();
+}
+
+/// He makes room between two attempts to send, when nothing else is going to happen.
+#[test]
+fn a_reader_as_fast_as_the_supervisor() {
+    let sandbox = Sandbox::new("sv-tail-fast");
+    let mut ours = copy(&sandbox, "stdout_logfile_maxbytes=0").spawn();
+    ours.starts("copy");
+    let mut http = ours.http();
+    http.follow(LOG);
+    let block = [&[b'.'; 4 << 20][..], b"\n"].concat();
+    for _ in 0..20 {
+        let mut log = fs::OpenOptions::new().append(true).open(sandbox.path("copy.out")).unwrap();
+        log.write_all(&block).unwrap();
+        write(&ours, "end\n");
+        let (mut come, all) = (0, block.len() + "end\n".len());
+        while come < all {
+            come += http.chunk().expect("a stream").len();
+        }
+        assert_eq!(come, all);
     }
     ours.stop();
 }
