@@ -1,7 +1,7 @@
 //! Users, groups and permissions.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 
 use crate::sandbox::{Sandbox, puppet};
 
@@ -14,11 +14,7 @@ fn workers_run_as_another_user_and_the_server_does_not() {
     let sandbox = Sandbox::new("user");
     let steps = "ids\nproc NoNewPrivs\nenv HOME\nenv USER\nenv LOGNAME\nproc CapEff\nsay here I am";
     let script = sandbox.script("worker", steps);
-    let program = sandbox.path("program");
-    // By another process: what one test has open for writing, another's fork keeps open for a moment.
-    let copied = std::process::Command::new("cp").arg(puppet()).arg(&program).status().unwrap();
-    assert!(copied.success());
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let program = sandbox.install(puppet(), "program");
     let launch = |options: &[&str]| {
         let launch = sandbox.start_server().args(options).arg("--interval=0").env("HOME", "/h");
         launch.program([&program, &script])

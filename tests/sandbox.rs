@@ -93,6 +93,14 @@ impl Sandbox {
         self.run(program)
     }
 
+    /// Copies a program to here, by another process: what is open for writing in this one, a fork of
+    /// another test keeps open for a moment, and such a file cannot be executed.
+    pub fn install(&self, from: impl AsRef<std::ffi::OsStr>, name: &str) -> PathBuf {
+        let to = self.path(name);
+        assert!(Command::new("install").arg(from).arg(&to).status().unwrap().success());
+        to
+    }
+
     /// Any program, with this directory as its current one.
     pub fn run(&self, program: impl AsRef<std::ffi::OsStr>) -> Launch {
         Launch::new(&self.root, program.as_ref())

@@ -30,8 +30,7 @@ fn no_more_processes() {
     // The limit counts processes of the user; nobody else in the tests is this one.
     let user = "--reuid=64999";
     sandbox.release();
-    let ours = sandbox.path("prefork-run");
-    fs::copy(env!("CARGO_BIN_EXE_prefork-run"), &ours).unwrap();
+    let ours = sandbox.install(env!("CARGO_BIN_EXE_prefork-run"), "prefork-run");
     let port = crate::sandbox::free_port();
     let launch = sandbox.run("setpriv").args([user, "--clear-groups"]).arg(&ours);
     let launch = launch.args(["--workers=6", "--backoff-max=0.3"]);

@@ -220,8 +220,7 @@ fn the_control_socket_is_for_its_owner() {
     fs::set_permissions(sandbox.path("control"), fs::Permissions::from_mode(0o666)).unwrap();
     if rustix::process::geteuid().is_root() {
         let ours = env!("CARGO_BIN_EXE_prefork-run");
-        let copy = sandbox.path("prefork-run");
-        fs::copy(ours, &copy).unwrap();
+        let copy = sandbox.install(ours, "prefork-run");
         for verb in ["stop", "status"] {
             let other = sandbox.run("setpriv").args(["--reuid=65534", "--clear-groups"]);
             let told = other.arg(&copy).args([verb, "--control=control"]).output();

@@ -45,8 +45,7 @@ fn no_more_processes() {
     }
     let sandbox = Sandbox::new("sv-eagain");
     fs::set_permissions(sandbox.path(""), fs::Permissions::from_mode(0o777)).unwrap();
-    let binary = sandbox.path("supervise");
-    fs::copy(env!("CARGO_BIN_EXE_supervise"), &binary).unwrap();
+    let binary = sandbox.install(env!("CARGO_BIN_EXE_supervise"), "supervise");
     let keys = "startretries=100\nbackoff_max=0.2\nstdout_logfile=NONE\nstderr_logfile=NONE";
     let mut config = Config::new(&sandbox).daemon("minprocs=1");
     for name in ["a", "b", "c", "d", "e"] {

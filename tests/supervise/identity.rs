@@ -99,9 +99,7 @@ fn the_supervisor_gives_up_root() {
         .idle("p", "")
         .idle("own", "user=nobody")
         .idle("other", "user=daemon\nstartretries=0\nstartsecs=1");
-    let ours = sandbox.path("supervise");
-    fs::copy(env!("CARGO_BIN_EXE_supervise"), &ours).unwrap();
-    fs::set_permissions(&ours, fs::Permissions::from_mode(0o755)).unwrap();
+    let ours = sandbox.install(env!("CARGO_BIN_EXE_supervise"), "supervise");
     let launch = sandbox.run(&ours).arg("-n").arg("-c").arg(config.write());
     let mut ours = Supervisor::new(&sandbox, launch.spawn());
     ours.wait_line("Set uid to user 65534 succeeded");
@@ -126,8 +124,7 @@ fn a_supervisor_that_is_not_root() {
     for program in ["supervise", "puppet"] {
         let from =
             if program == "puppet" { puppet() } else { env!("CARGO_BIN_EXE_supervise").as_ref() };
-        fs::copy(from, sandbox.path(program)).unwrap();
-        fs::set_permissions(sandbox.path(program), fs::Permissions::from_mode(0o755)).unwrap();
+        sandbox.install(from, program);
     }
     let run = |keys: &str| {
         let config = Config::new(&sandbox).daemon(keys).idle("p", "user=nobody");
