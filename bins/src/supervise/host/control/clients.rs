@@ -138,14 +138,15 @@ impl Client {
         true
     }
 
-    fn wants(&self) -> Interest {
+    /// What to be woken for; `unsent` if anything waits for room, or did until now.
+    fn wants(&self, unsent: bool) -> Interest {
         let reads = match self.doing {
             Doing::Nothing => !self.closing && self.left() < ENOUGH,
             Doing::Waiting(..) | Doing::Following(..) | Doing::Lingering(_) => true,
         };
-        match (reads, self.is_sent()) {
-            (true, true) => Interest::Read,
-            (true, false) => Interest::Both,
+        match (reads, unsent) {
+            (true, false) => Interest::Read,
+            (true, true) => Interest::Both,
             (false, _) => Interest::Write,
         }
     }
@@ -312,6 +313,8 @@ impl Host {
     /// Sends what a client takes, and puts it back among the others unless it is done with.
     pub(super) fn keep(&mut self, key: Key, mut client: Client) {
         let Some(fd) = self.events.fd(key) else { return };
+        // Whoever stopped for want of room is to go on even if all of it goes now.
+        let unsent = !client.is_sent();
         if !client.flush(fd) {
             return self.forget(key);
         }
@@ -323,7 +326,7 @@ impl Host {
             client.doing = Doing::Lingering(LEFT_OVER);
             client.since = self.events.now();
         }
-        let wants = client.wants();
+        let wants = client.wants(unsent);
         if wants != client.interest {
             if self.events.set_interest(key, wants).is_err() {
                 return self.forget(key);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reaper::{Interest, Key};
+use reaper::Key;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
@@ -66,37 +66,24 @@ impl Host {
         let keys: Vec<Key> = clients.filter(|(_, c)| follows(c)).map(|(key, _)| *key).collect();
         for key in keys {
             let Some(mut client) = self.control.clients.remove(&key) else { continue };
-            let (mut budget, mut caught_up, mut gone) = (ENOUGH, false, false);
-            while client.left() < AHEAD && budget > 0 && !gone {
+            let mut budget = ENOUGH;
+            while client.left() < AHEAD {
                 let Doing::Following(follow, stream) = &mut client.doing else { break };
                 let bytes = follow.read();
                 if bytes.is_empty() {
-                    caught_up = true;
                     break;
                 }
                 let chunk = stream.chunk(&bytes);
                 client.queue(&chunk);
                 budget = budget.saturating_sub(bytes.len());
-                gone = !self.events.fd(key).is_some_and(|fd| client.flush(fd));
+                let Some(fd) = self.events.fd(key) else { break };
+                // What is left unsent at the end is what brings us back here.
+                if budget == 0 || !client.flush(fd) {
+                    break;
+                }
             }
-            match (gone, caught_up) {
-                (true, _) => self.forget(key),
-                (false, true) => self.keep(key, client),
-                (false, false) => self.keep_fed(key, client),
-            }
+            self.keep(key, client);
         }
-    }
-
-    /// There is more to be sent than has been read: the client's next room brings us back, even if it
-    /// makes all of it before anybody waits for it.
-    fn keep_fed(&mut self, key: Key, mut client: Client) {
-        if client.interest != Interest::Both {
-            if self.events.set_interest(key, Interest::Both).is_err() {
-                return self.forget(key);
-            }
-            client.interest = Interest::Both;
-        }
-        self.control.clients.insert(key, client);
     }
 
     /// Sends what is left for as long as somebody takes it, a second at most.
