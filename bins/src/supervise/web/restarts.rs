@@ -11,9 +11,8 @@ pub struct Restarts {
 }
 
 impl Restarts {
-    /// Whether there is anything to wait for.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 

@@ -92,9 +92,7 @@ impl Control {
 
     /// A process has changed its state, or has gone.
     pub(super) fn changed(&mut self, id: ProcId) {
-        if !self.clients.is_empty() || !self.restarts.is_empty() {
-            self.news.insert(id);
-        }
+        self.news.insert(id);
     }
 }
 
