@@ -154,6 +154,8 @@ impl Host {
         let mut wakeups = Vec::new();
         loop {
             if let Some(after) = self.state.finished.take() {
+                // What they wait for is not known to what follows.
+                self.answer_waiting();
                 return after;
             }
             self.dismiss_listeners();

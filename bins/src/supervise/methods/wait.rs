@@ -69,7 +69,7 @@ fn started(standing: Option<Standing>, mood: Mood, said: &str) -> Option<Result<
 
 /// Whether the process with this number has come to an end, whatever has followed it.
 fn stopped(standing: Option<Standing>, pid: i32) -> bool {
-    standing.is_none_or(|now| has_stopped(now.state) || (now.pid != 0 && now.pid != pid))
+    standing.is_none_or(|now| has_stopped(now.state) || now.pid != pid)
 }
 
 /// Many processes that come to something together.
@@ -241,6 +241,19 @@ mod tests {
 
     use super::*;
     use crate::supervise::methods::fake::Fake;
+
+    /// Something else wants it to run again, and it does not come to that.
+    #[test]
+    fn what_has_ended_has_stopped_whatever_follows() {
+        let fake = Fake::running("[program:a]\ncommand=/a\n");
+        let was = fake.state(fake.id("a")).unwrap();
+        let now = |state, pid| Some(Standing { state, pid, ..was });
+        assert!(!stopped(now(State::Stopping, was.pid), was.pid));
+        assert!(stopped(now(State::Stopped, 0), was.pid));
+        assert!(stopped(now(State::Backoff, 0), was.pid));
+        assert!(stopped(now(State::Starting, was.pid + 1), was.pid));
+        assert!(stopped(None, was.pid));
+    }
 
     #[test]
     fn what_takes_a_second_longer_comes_later() {
