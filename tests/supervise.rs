@@ -7,6 +7,7 @@ mod control_client;
 mod control_faults;
 mod control_load;
 mod control_security;
+mod control_turns;
 pub mod ctl;
 pub mod ctl_completions;
 mod deploy;

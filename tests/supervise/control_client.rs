@@ -16,9 +16,11 @@ pub const SOCKET: &str = "sup.sock";
 pub const SERVER: &str = "[unix_http_server]\nfile=%(here)s/sup.sock\n[rpcinterface:supervisor]\n\
     supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface";
 
-trait Connection: Read + Write {
+/// What carries the bytes.
+pub trait Connection: Read + Write + Send {
     fn patience(&self, limit: Duration);
     fn shut(&self);
+    fn second(&self) -> Box<dyn Connection>;
 }
 
 impl Connection for UnixStream {
@@ -29,6 +31,10 @@ impl Connection for UnixStream {
 
     fn shut(&self) {
         let _ = self.shutdown(std::net::Shutdown::Write);
+    }
+
+    fn second(&self) -> Box<dyn Connection> {
+        Box::new(self.try_clone().unwrap())
     }
 }
 
@@ -41,12 +47,18 @@ impl Connection for TcpStream {
     fn shut(&self) {
         let _ = self.shutdown(std::net::Shutdown::Write);
     }
+
+    fn second(&self) -> Box<dyn Connection> {
+        Box::new(self.try_clone().unwrap())
+    }
 }
 
 /// One connection.
 pub struct Http {
-    stream: Box<dyn Connection + Send>,
+    stream: Box<dyn Connection>,
     buffer: Vec<u8>,
+    /// How many have come.
+    answers: usize,
     /// A line of a header, with its end, for each request of [`Http::call`].
     pub extra: String,
 }
@@ -85,9 +97,9 @@ pub fn request(method: &str, parameters: &[String], extra: &str) -> Vec<u8> {
 }
 
 impl Http {
-    fn new(stream: impl Connection + Send + 'static) -> Self {
+    fn new(stream: impl Connection + 'static) -> Self {
         stream.patience(DEADLINE);
-        Self { stream: Box::new(stream), buffer: Vec::new(), extra: String::new() }
+        Self { stream: Box::new(stream), buffer: Vec::new(), answers: 0, extra: String::new() }
     }
 
     pub fn unix(path: &Path) -> io::Result<Self> {
@@ -102,12 +114,18 @@ impl Http {
         self.stream.write_all(bytes)
     }
 
+    /// The same connection, for another thread that sends.
+    pub fn sender(&self) -> Box<dyn Connection> {
+        self.stream.second()
+    }
+
     /// Says that nothing more will be sent.
     pub fn shut(&self) {
         self.stream.shut();
     }
 
     /// Sends a request without a body.
+    #[track_caller]
     pub fn get(&mut self, target: &str) -> Answer {
         let extra = &self.extra;
         let text = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{extra}\r\n");
@@ -116,6 +134,7 @@ impl Http {
     }
 
     /// Calls a method and waits for its answer.
+    #[track_caller]
     pub fn call(&mut self, method: &str, parameters: &[String]) -> Answer {
         self.begin(method, parameters);
         self.answer().unwrap_or_else(|| panic!("no answer to {method}{parameters:?}"))
@@ -127,11 +146,19 @@ impl Http {
     }
 
     /// Reads more; false: nothing more comes.
+    #[track_caller]
     fn more(&mut self) -> io::Result<bool> {
         let mut bytes = [0; 1 << 16];
         let count = match self.stream.read(&mut bytes) {
             // It had more to say than was listened to.
             Err(error) if error.kind() == ErrorKind::ConnectionReset => 0,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let buffer = String::from_utf8_lossy(&self.buffer);
+                panic!(
+                    "nothing came for {DEADLINE:?} after {} answers and {buffer:?}",
+                    self.answers
+                );
+            }
             other => other?,
         };
         self.buffer.extend_from_slice(&bytes[..count]);
@@ -139,6 +166,7 @@ impl Http {
     }
 
     /// Bytes up to and with this, or `None` if the connection ends before.
+    #[track_caller]
     fn until(&mut self, end: &[u8]) -> Option<Vec<u8>> {
         loop {
             if let Some(at) = self.buffer.windows(end.len()).position(|window| window == end) {
@@ -150,6 +178,7 @@ impl Http {
         }
     }
 
+    #[track_caller]
     fn exactly(&mut self, count: usize) -> Vec<u8> {
         while self.buffer.len() < count {
             assert!(self.more().unwrap(), "the body ends early: {:?}", self.buffer);
@@ -158,6 +187,7 @@ impl Http {
     }
 
     /// The head of the next answer; `None`: the connection was closed instead.
+    #[track_caller]
     pub fn head(&mut self) -> Option<(u16, String)> {
         let head = String::from_utf8(self.until(b"\r\n\r\n")?).unwrap();
         let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
@@ -165,6 +195,7 @@ impl Http {
     }
 
     /// The next answer; `None`: the connection was closed instead.
+    #[track_caller]
     pub fn answer(&mut self) -> Option<Answer> {
         let (status, head) = self.head()?;
         let mut answer = Answer { status, head, body: Vec::new() };
@@ -181,10 +212,12 @@ impl Http {
                 std::mem::take(&mut self.buffer)
             }
         };
+        self.answers += 1;
         Some(answer)
     }
 
     /// The next piece of a chunked body; `None`: its end, or that of the connection.
+    #[track_caller]
     pub fn chunk(&mut self) -> Option<Vec<u8>> {
         let size = String::from_utf8(self.until(b"\r\n")?).unwrap();
         let size = usize::from_str_radix(size.trim(), 16).unwrap_or_else(|_| panic!("{size:?}"));
@@ -194,6 +227,7 @@ impl Http {
     }
 
     /// Whether the other side has closed the connection; waits for that.
+    #[track_caller]
     pub fn closed(&mut self) -> bool {
         while self.more().unwrap() {}
         self.buffer.is_empty()

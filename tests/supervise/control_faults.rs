@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
+use std::time::{Duration, Instant};
 
 use sigpolicy::Signal;
 
@@ -140,6 +141,52 @@ fn a_socket_that_is_swept_away() {
     refused(&mut second, &["already listening"]);
     ours.stop();
     assert!(!sandbox.exists(SOCKET));
+}
+
+/// Who knocked while it was there, and was not heard before it went, is heard all the same.
+#[test]
+fn clients_of_a_socket_that_is_swept_away() {
+    let sandbox = Sandbox::new("sv-knocks");
+    let mut ours = Config::new(&sandbox).control().idle("p", "").spawn();
+    ours.starts("p");
+    for _ in 0..3 {
+        let before = sandbox.path(SOCKET).metadata().unwrap().ino();
+        ours.signal(Signal::STOP);
+        let mut waits: Vec<Http> = (0..10).map(|_| ours.http()).collect();
+        for http in &mut waits {
+            http.begin("supervisor.getPID", &[]);
+        }
+        sandbox.remove(SOCKET);
+        ours.signal(Signal::CONT);
+        for http in &mut waits {
+            http.answer().expect("an answer").says(&ours.pid().to_string());
+        }
+        eventually("a new socket", || {
+            let now = sandbox.path(SOCKET).metadata().ok()?.ino();
+            (now != before).then_some(())
+        });
+    }
+    ours.stop();
+}
+
+/// Somebody takes the lock when its file has gone: the socket is still there, and serves.
+#[test]
+fn a_lock_that_is_taken_away() {
+    let sandbox = Sandbox::new("sv-robbed");
+    let mut ours = Config::new(&sandbox).control().idle("p", "").spawn();
+    ours.starts("p");
+    let name = format!("{SOCKET}.lock");
+    ours.signal(Signal::STOP);
+    sandbox.remove(&name);
+    let robber = fs::File::create(sandbox.path(&name)).unwrap();
+    robber.lock().unwrap();
+    ours.signal(Signal::CONT);
+    ours.wait_line("cannot make a socket again");
+    let began = Instant::now();
+    ours.call("supervisor.getPID", &[]).says(&ours.pid().to_string());
+    assert!(began.elapsed() < Duration::from_secs(4), "only when the lock was tried again");
+    drop(robber);
+    ours.stop();
 }
 
 /// The whole directory goes, as when somebody cleans up /run.

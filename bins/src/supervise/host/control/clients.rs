@@ -1,156 +1,22 @@
 //! Connections: bytes in, requests out, answers back, and nobody waits for anybody.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::time::Duration;
 
-use reaper::{Interest, Key, Moment};
+use reaper::Key;
 use rustix::io::Errno;
-use rustix::net::{SendFlags, Shutdown, SocketFlags, accept_with, send, shutdown};
+use rustix::net::{Shutdown, SocketFlags, accept_with, shutdown};
 
 use super::super::{Host, Source};
-use super::doors::Entrance;
-use super::follow::Follow;
-use crate::supervise::http::{Limits, Manner, Parser, Refusal, Response, Stream};
-use crate::supervise::methods::{Caller, Waiting};
+use super::client::{AHEAD, Client, Doing};
+use crate::supervise::http::{Refusal, Response};
 
 /// Connections at a time.
 const MOST: usize = 256;
-/// How long a request may take to come, and an answer to be taken.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a connection may be silent between two requests.
-const SILENCE: Duration = Duration::from_secs(300);
-/// How long what a refused client still sends is taken, so that it sees why it was refused.
-const LINGER: Duration = Duration::from_secs(2);
-/// How much of it.
+/// How much of what a refused client still sends is taken.
 const LEFT_OVER: usize = 16 << 20;
-/// How long a follower may take nothing of what there is.
-const STALL: Duration = Duration::from_secs(600);
-/// What may wait to be sent before no more is read, of requests or of a log.
-pub(super) const ENOUGH: usize = 256 << 10;
 /// Requests of one client that are answered before others have their turn.
 const IN_TURN: u32 = 4;
-/// What a client may send on while its request is being answered.
-pub(super) const AHEAD: usize = 64 << 10;
-
-/// One connection.
-pub(super) struct Client {
-    pub(super) entrance: Rc<Entrance>,
-    parser: Parser,
-    pub(super) caller: Caller,
-    unsent: Vec<u8>,
-    sent: usize,
-    pub(super) doing: Doing,
-    /// It ends when everything has been sent.
-    closing: bool,
-    pub(super) interest: Interest,
-    /// When it last began or ended something.
-    pub(super) since: Moment,
-}
-
-/// What a connection is at.
-pub(super) enum Doing {
-    /// It reads requests.
-    Nothing,
-    /// A method has not answered yet.
-    Waiting(Box<Waiting>, Manner),
-    /// It is sent a log.
-    Following(Follow, Stream),
-    /// It has been told no; so much of what it sends is thrown away.
-    Lingering(usize),
-}
-
-impl Client {
-    fn new(entrance: Rc<Entrance>, since: Moment) -> Self {
-        Self {
-            entrance,
-            parser: Parser::new(Limits::default()),
-            caller: Caller::default(),
-            unsent: Vec::new(),
-            sent: 0,
-            doing: Doing::Nothing,
-            closing: false,
-            interest: Interest::Read,
-            since,
-        }
-    }
-
-    pub(super) fn deadline(&self) -> Option<Moment> {
-        let patience = match self.doing {
-            Doing::Waiting(..) => return None,
-            Doing::Following(..) if self.is_sent() => return None,
-            Doing::Following(..) => STALL,
-            Doing::Lingering(_) => LINGER,
-            Doing::Nothing if self.is_sent() && self.parser.is_idle() => SILENCE,
-            Doing::Nothing => PATIENCE,
-        };
-        Some(self.since.saturating_add(patience))
-    }
-
-    pub(super) fn is_sent(&self) -> bool {
-        self.sent >= self.unsent.len()
-    }
-
-    pub(super) fn left(&self) -> usize {
-        self.unsent.len().saturating_sub(self.sent)
-    }
-
-    /// Appends what is to be sent.
-    pub(super) fn queue(&mut self, bytes: &[u8]) {
-        self.unsent.drain(..self.sent.min(self.unsent.len()));
-        self.sent = 0;
-        self.unsent.extend_from_slice(bytes);
-    }
-
-    /// The whole answer to a request.
-    pub(super) fn answer(&mut self, response: &Response, manner: Manner) {
-        self.queue(&response.bytes(manner));
-        self.closing |= !manner.keep;
-    }
-
-    /// The answer comes later.
-    pub(super) fn wait_for(&mut self, waiting: Waiting, manner: Manner) {
-        self.doing = Doing::Waiting(Box::new(waiting), manner);
-    }
-
-    /// The answer is a log without an end.
-    pub(super) fn follow(&mut self, follow: Follow, stream: Stream) {
-        self.doing = Doing::Following(follow, stream);
-    }
-
-    /// Sends what waits, as far as it goes; false: the client has gone.
-    pub(super) fn flush(&mut self, fd: impl AsFd) -> bool {
-        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        while let Some(rest) = self.unsent.get(self.sent..).filter(|rest| !rest.is_empty()) {
-            match send(fd.as_fd(), rest, flags) {
-                Ok(count) => self.sent = self.sent.saturating_add(count),
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return true,
-                Err(_) => return false,
-            }
-        }
-        if self.unsent.capacity() > AHEAD {
-            self.unsent = Vec::new();
-        } else {
-            self.unsent.clear();
-        }
-        self.sent = 0;
-        true
-    }
-
-    /// What to be woken for; `unsent` if anything waits for room, or did until now.
-    fn wants(&self, unsent: bool) -> Interest {
-        let reads = match self.doing {
-            Doing::Nothing => !self.closing && self.left() < ENOUGH,
-            Doing::Waiting(..) | Doing::Following(..) | Doing::Lingering(_) => true,
-        };
-        match (reads, unsent) {
-            (true, false) => Interest::Read,
-            (true, true) => Interest::Both,
-            (false, _) => Interest::Write,
-        }
-    }
-}
 
 impl Host {
     /// Takes whoever knocks.
@@ -232,15 +98,18 @@ impl Host {
         let Some(client) = self.control.clients.get_mut(&key) else { return };
         let Some(fd) = self.events.fd(key) else { return };
         let mut buffer = [0_u8; 16 << 10];
+        if client.queued {
+            // It stays where it is until its turn comes, which is soon.
+            return;
+        }
         let read = match rustix::io::read(fd, buffer.as_mut_slice()) {
             Err(Errno::AGAIN | Errno::INTR) => return,
             Ok(0) | Err(_) => None,
             Ok(count) => buffer.get(..count),
         };
-        let is_sent = client.is_sent();
         match (&mut client.doing, read) {
-            // Half a connection is enough to be sent what has been asked for.
-            (Doing::Nothing, None) if !is_sent => client.closing = true,
+            // Half a connection is enough to be sent what has been asked for; who waits has gone.
+            (Doing::Nothing, None) => client.ended = true,
             (_, None) => return self.hang_up(key),
             (Doing::Following(..), Some(_)) => return,
             (Doing::Lingering(left), Some(bytes)) => {
@@ -272,8 +141,9 @@ impl Host {
     pub(super) fn serve_client(&mut self, key: Key) {
         let Some(mut client) = self.control.clients.remove(&key) else { return };
         let mut served = 0;
-        while matches!(client.doing, Doing::Nothing) && !client.closing && client.left() < ENOUGH {
+        while client.has_its_turn() {
             if served == IN_TURN {
+                client.queued = true;
                 self.control.ready.push(key);
                 break;
             }
@@ -284,11 +154,13 @@ impl Host {
                     client.since = self.events.now();
                     self.respond(&mut client, request);
                     // What has gone makes room for the next answer.
-                    if !self.events.fd(key).is_some_and(|fd| client.flush(fd)) {
+                    let now = client.since;
+                    if !self.events.fd(key).is_some_and(|fd| client.flush(fd, now)) {
                         return self.forget(key);
                     }
                 }
                 Ok(None) => {
+                    client.closing = client.ended;
                     if client.parser.wants_continue() {
                         client.queue(Response::CONTINUE);
                     }
@@ -306,6 +178,9 @@ impl Host {
     /// Those that have more to be answered than one turn allows.
     pub(in super::super) fn serve_ready(&mut self) {
         for key in std::mem::take(&mut self.control.ready) {
+            if let Some(client) = self.control.clients.get_mut(&key) {
+                client.queued = false;
+            }
             self.serve_client(key);
         }
     }
@@ -315,7 +190,7 @@ impl Host {
         let Some(fd) = self.events.fd(key) else { return };
         // Whoever stopped for want of room is to go on even if all of it goes now.
         let unsent = !client.is_sent();
-        if !client.flush(fd) {
+        if !client.flush(fd, self.events.now()) {
             return self.forget(key);
         }
         if client.closing && client.is_sent() && matches!(client.doing, Doing::Nothing) {
@@ -339,13 +214,9 @@ impl Host {
     /// A client takes more.
     pub(in super::super) fn send_to_client(&mut self, key: Key) {
         let Some(mut client) = self.control.clients.remove(&key) else { return };
-        let before = client.sent;
-        let sound = self.events.fd(key).is_some_and(|fd| client.flush(fd));
-        if !sound {
+        let now = self.events.now();
+        if !self.events.fd(key).is_some_and(|fd| client.flush(fd, now)) {
             return self.forget(key);
-        }
-        if client.sent != before {
-            client.since = self.events.now();
         }
         self.control.clients.insert(key, client);
         self.serve_client(key);

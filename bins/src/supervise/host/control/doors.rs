@@ -114,6 +114,11 @@ impl Door {
         Ok(())
     }
 
+    /// Whether it is bound.
+    pub(super) fn is_open(&self) -> bool {
+        self.listener.is_some()
+    }
+
     /// What the loop is to watch.
     pub(super) fn descriptor(&self) -> io::Result<OwnedFd> {
         match &self.listener {

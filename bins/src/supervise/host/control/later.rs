@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use super::super::Host;
-use super::clients::{AHEAD, Client, Doing, ENOUGH};
+use super::client::{AHEAD, Client, Doing, ENOUGH};
 use crate::supervise::http::{Manner, Response};
 use crate::supervise::machine::types::ProcId;
 use crate::supervise::rpc::{Fault, Value, write_answer};
@@ -33,7 +33,7 @@ impl Host {
     fn tell(&mut self, key: Key, news: &[ProcId]) {
         let Some(mut client) = self.control.clients.remove(&key) else { return };
         let doing = std::mem::replace(&mut client.doing, Doing::Nothing);
-        let Doing::Waiting(mut waiting, manner) = doing else { return };
+        let Doing::Waiting(mut waiting, manner) = doing else { return self.forget(key) };
         match waiting.changed(self, &mut client.caller, news) {
             Some(answer) => {
                 self.answer_call(&mut client, &answer, manner);
@@ -66,7 +66,7 @@ impl Host {
         let keys: Vec<Key> = clients.filter(|(_, c)| follows(c)).map(|(key, _)| *key).collect();
         for key in keys {
             let Some(mut client) = self.control.clients.remove(&key) else { continue };
-            let mut budget = ENOUGH;
+            let (now, mut budget) = (self.events.now(), ENOUGH);
             while client.left() < AHEAD {
                 let Doing::Following(follow, stream) = &mut client.doing else { break };
                 let bytes = follow.read();
@@ -74,11 +74,11 @@ impl Host {
                     break;
                 }
                 let chunk = stream.chunk(&bytes);
-                client.queue(&chunk);
+                client.queue_log(&chunk, now);
                 budget = budget.saturating_sub(bytes.len());
                 let Some(fd) = self.events.fd(key) else { break };
                 // What is left unsent at the end is what brings us back here.
-                if budget == 0 || !client.flush(fd) {
+                if budget == 0 || !client.flush(fd, now) {
                     break;
                 }
             }
@@ -96,11 +96,11 @@ impl Host {
         }
         let until = self.events.now().saturating_add(Duration::from_secs(1));
         loop {
-            let events = &self.events;
+            let (events, now) = (&self.events, self.events.now());
             self.control.clients.retain(|key, client| {
-                events.fd(*key).is_some_and(|fd| client.flush(fd)) && !client.is_sent()
+                events.fd(*key).is_some_and(|fd| client.flush(fd, now)) && !client.is_sent()
             });
-            let left = until.checked_since(self.events.now());
+            let left = until.checked_since(now);
             let fds = self.control.clients.keys().filter_map(|key| self.events.fd(*key));
             let mut fds: Vec<_> =
                 fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::OUT)).collect();

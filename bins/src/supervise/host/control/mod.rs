@@ -3,6 +3,7 @@
 //! Everything here runs between two waits of the one loop. A client costs a descriptor and a bounded
 //! buffer; one that is slow, silent or gone is nobody's concern but its own.
 
+mod client;
 mod clients;
 mod doors;
 mod follow;
@@ -20,7 +21,7 @@ use super::{Host, Source};
 use crate::supervise::config::model::{Level, Server};
 use crate::supervise::machine::types::ProcId;
 use crate::supervise::web::Restarts;
-use clients::Client;
+use client::Client;
 use doors::{Door, take_reports, watch};
 
 /// How soon what could not be opened is tried again.
@@ -182,6 +183,8 @@ impl Host {
             match renewed {
                 None => {}
                 Some(Ok(())) => {
+                    // Who came by the old one while it was there.
+                    self.admit(index);
                     self.unwatch_door(index);
                     self.watch_door(index);
                     let section = self.control.doors.get(index).map(|door| &door.server.section);
@@ -192,7 +195,10 @@ impl Host {
                     self.line(Level::Warn, text);
                 }
                 Some(Err(text)) => {
-                    self.unwatch_door(index);
+                    if !self.control.doors.get(index).is_some_and(Door::is_open) {
+                        self.admit(index);
+                        self.unwatch_door(index);
+                    }
                     self.warn_once(format!("cannot make a socket again: {text}"));
                     self.look_again();
                 }
@@ -232,6 +238,7 @@ impl Host {
 
     /// The servers of another configuration; those that stay the same are left alone.
     pub(super) fn change_servers(&mut self, servers: Vec<Server>) {
+        self.control.shut.clear();
         if self.control.doors.iter().map(|door| &door.server).eq(servers.iter()) {
             self.renew_doors();
             return;
@@ -239,7 +246,6 @@ impl Host {
         for index in 0..self.control.doors.len() {
             self.unwatch_door(index);
         }
-        self.control.shut.clear();
         let mut former = std::mem::take(&mut self.control.doors);
         let kept: Vec<Option<Door>> = servers
             .iter()

@@ -4,7 +4,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::super::Host;
-use super::clients::Client;
+use super::client::Client;
 use super::doors::Entrance;
 use super::follow::{self, Follow};
 use crate::supervise::events::Stream as Channel;
