@@ -82,20 +82,30 @@ fn requests_without_an_end() {
     ours.stop();
 }
 
-/// Whoever waits for what depends on a program that has failed is told when a new life begins.
+/// A start that waits for what has failed is answered, and made good when that is.
 #[test]
-fn a_wait_does_not_outlast_a_restart() {
-    let sandbox = Sandbox::new("sv-outlast");
+fn a_start_that_is_held() {
+    let sandbox = Sandbox::new("sv-held");
     let mut ours = Config::new(&sandbox)
         .control()
-        .puppet("db", "exit 1", "startsecs=1\nstartretries=0\nautostart=false")
+        .script(
+            "db",
+            "[ -e healthy ] || exit 1\nexec sleep 1000",
+            "startsecs=1\nstartretries=0\nautostart=false",
+        )
         .idle("api", "depends_on=db\nautostart=false")
+        .idle("ui", "depends_on=api\nautostart=false")
         .spawn();
-    let mut starter = ours.http();
-    starter.begin("supervisor.startProcess", &[string("api")]);
-    ours.wait_line("gave up: db entered FATAL state");
-    ours.call("supervisor.restart", &[]).says("1");
-    starter.answer().expect("an answer").fails(40, "ABNORMAL_TERMINATION: api");
-    starter.call("supervisor.getPID", &[]).says(&ours.pid().to_string());
+    let mut http = ours.http();
+    http.call("supervisor.startProcess", &[string("ui")]).fails(40, "ABNORMAL_TERMINATION: ui");
+    ours.wait_line("not started: ui depends on api, which is STOPPED");
+    let words = http.call("supervisor.startAllProcesses", &[]).words();
+    for failed in ["SPAWN_ERROR: db", "ABNORMAL_TERMINATION: api", "ABNORMAL_TERMINATION: ui"] {
+        assert!(words.contains(failed), "{words}");
+    }
+    sandbox.write("healthy", "");
+    http.call("supervisor.startProcess", &[string("db")]).says("1");
+    ours.starts("ui");
+    assert_eq!(ours.asked("api", "statename"), "RUNNING");
     ours.stop();
 }

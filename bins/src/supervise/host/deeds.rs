@@ -24,6 +24,7 @@ impl Host {
                 Action::Signal { id, signal, group } => self.send(id, signal, group),
                 Action::StopCommand(id) => self.stop_command(id),
                 Action::Changed(transition) => self.changed(&transition),
+                Action::Held(id) => self.control.changed(id),
                 Action::Log(line) => self.log.say(&line),
                 Action::Gone(id) => self.gone(id),
                 Action::Mood(mood) => {

@@ -119,16 +119,23 @@ impl Machine {
         if self.unmet(id).next().is_none() {
             return self.with(id, |process| process.spawn(now, out));
         }
-        if process.told {
+        let told = process.told;
+        let idle = self.unmet(id).find(|on| !on.is_busy() && (!on.waiting || on.told));
+        let idle = idle.map(|on| (on.name(), on.state, on.code));
+        if told == idle.is_some() {
             return;
         }
-        let idle = self.unmet(id).find(|on| !on.waiting && !on.is_busy());
-        let Some((on, state, code)) = idle.map(|on| (on.name(), on.state, on.code)) else { return };
+        let Some((on, state, code)) = idle else {
+            // Somebody started that again.
+            self.with(id, |process| process.told = false);
+            return self.consider_dependents(now, id, out);
+        };
         let (code, mut lost) = (code.max(1), false);
         self.with(id, |process| {
             process.told = true;
             lost = process.policy.essential && matches!(state, State::Fatal | State::Exited);
             out.push(Action::Log(Line::Held { name: process.name(), on, state }));
+            out.push(Action::Held(id));
             if lost {
                 let name = process.name();
                 out.push(Action::Log(Line::Essential { name, state: process.state, code }));
@@ -136,8 +143,9 @@ impl Machine {
         });
         if lost {
             // What it needs has ended for good, and so has it.
-            self.begin_shutdown(now, After::Leave(code), out);
+            return self.begin_shutdown(now, After::Leave(code), out);
         }
+        self.consider_dependents(now, id, out);
     }
 
     /// The same for all, in start order.

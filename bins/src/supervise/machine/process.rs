@@ -129,6 +129,11 @@ impl Process {
         self.is_unstopped() || self.due < NEVER
     }
 
+    /// It waits for what does not come without somebody's doing.
+    pub(super) fn is_held(&self) -> bool {
+        self.waiting && self.told
+    }
+
     pub(super) fn view(&self) -> View {
         View {
             state: self.state,
@@ -139,6 +144,7 @@ impl Process {
             tries: self.tries,
             by_hand: self.by_hand,
             waiting: self.waiting,
+            held: self.is_held(),
             served: false,
             completed: self.completed,
             due: Some(self.due).filter(|due| *due < NEVER),

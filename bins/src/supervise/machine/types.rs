@@ -243,6 +243,8 @@ pub enum Action {
     StopCommand(ProcId),
     /// It changed: events, state file, clients that wait.
     Changed(Transition),
+    /// It waits for what does not come without somebody's doing: for clients that wait for it.
+    Held(ProcId),
     /// Write a line to the main log.
     Log(Line),
     /// It is no longer part of the configuration, and its process has gone.
@@ -272,6 +274,8 @@ pub struct View {
     pub by_hand: bool,
     /// It is to start, and waits for what it depends on or for the one it replaces.
     pub waiting: bool,
+    /// It waits for what does not come without somebody's doing.
+    pub held: bool,
     /// It is hot, and the one that it is to replace serves on.
     pub served: bool,
     /// Its last end was as expected.

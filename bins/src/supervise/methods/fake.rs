@@ -183,6 +183,7 @@ impl Fake {
                     self.signals.push(format!("{}<{signal}", self.known[&id].process.name));
                 }
                 Action::Changed(change) => self.changed.push(change.id),
+                Action::Held(id) => self.changed.push(id),
                 Action::Gone(id) => {
                     self.known.remove(&id);
                     self.changed.push(id);

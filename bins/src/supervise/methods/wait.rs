@@ -58,6 +58,7 @@ fn started(standing: Option<Standing>, mood: Mood, said: &str) -> Option<Result<
     let Some(standing) = standing else { return failed(FaultCode::AbnormalTermination) };
     match standing.state {
         State::Running => Some(Ok(())),
+        _ if standing.held => failed(FaultCode::AbnormalTermination),
         // What is being stopped comes to an end soon; what has not begun has nothing that would tell.
         _ if standing.waiting && mood == Mood::Running => None,
         State::Starting => None,

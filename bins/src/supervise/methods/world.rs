@@ -160,6 +160,8 @@ pub struct Standing {
     pub failed: bool,
     /// It is to start, and waits for what it depends on or for the one it replaces.
     pub waiting: bool,
+    /// It waits for what does not come without somebody's doing.
+    pub held: bool,
     /// It ended by itself as a oneshot that did its work.
     pub done: bool,
     /// Stopped by an order rather than by itself.

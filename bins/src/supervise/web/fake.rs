@@ -55,6 +55,7 @@ impl Fake {
                 pid: if runs { 1000 + i32::try_from(id.0).unwrap() } else { 0 },
                 failed: matches!(state, State::Fatal | State::Backoff),
                 waiting: false,
+                held: false,
                 done: false,
                 by_hand: false,
                 served: false,

@@ -294,6 +294,7 @@ fn standing(view: &View, spec: &Spec) -> Standing {
         pid: view.pid.map_or(0, Pid::as_raw),
         failed: !view.spawnerr.is_empty(),
         waiting: view.waiting,
+        held: view.held,
         done: oneshot && view.state == State::Exited && view.completed,
         by_hand: view.by_hand,
         served: view.served,

@@ -90,6 +90,34 @@ fn one_that_fails_leaves_its_dependents_waiting() {
     assert_eq!(fake.exit("job", code(0)), "job:RUNNING job:EXITED web:STARTING");
 }
 
+/// All that hang on it are held, whoever waits for them is told, and again when it fails again.
+#[test]
+fn what_fails_holds_the_whole_chain_until_it_is_started_again() {
+    let mut fake = Fake::begun(vec![
+        with("db", |db| db.startretries = Some(0)),
+        needs("api", "db", Until::Ready),
+        needs("ui", "api", Until::Ready),
+    ]);
+    fake.level = Level::Warn;
+    fake.seen();
+    let held = |fake: &Fake| ["api", "ui"].map(|name| fake.view(name).held);
+    assert_eq!(held(&fake), [false, false]);
+    let fails = "db:BACKOFF \"exited: db (exit status 1; not expected)\" db:FATAL \
+                 \"not started: api depends on db, which is FATAL\" \
+                 \"not started: ui depends on api, which is STOPPED\"";
+    assert_eq!(fake.exit("db", code(1)), fails);
+    assert_eq!(held(&fake), [true, true]);
+    assert_eq!(fake.start("db"), Ok(()));
+    assert_eq!(fake.seen(), "db:STARTING");
+    assert_eq!(held(&fake), [false, false], "they only wait now");
+    assert_eq!(fake.exit("db", code(1)), fails);
+    assert_eq!(fake.start("db"), Ok(()));
+    assert_eq!(
+        fake.after(secs(4)),
+        "db:STARTING db:RUNNING api:STARTING api:RUNNING ui:STARTING ui:RUNNING"
+    );
+}
+
 #[test]
 fn an_unexpected_exit_leaves_them_waiting_too() {
     let db = with("db", |db| db.autorestart = AutoRestart::Never);

@@ -213,7 +213,7 @@ impl Fake {
                 format!("{}:{}{mark}", name(&change.id), change.to.name())
             }
             Action::Log(line) if line.level() >= self.level => format!("\"{line}\""),
-            Action::Log(_) => return None,
+            Action::Log(_) | Action::Held(_) => return None,
             Action::Gone(id) => format!("{} gone", name(id)),
             Action::Mood(mood) => format!("{mood:?}"),
             Action::Finished(After::Leave(code)) => format!("leave {code}"),

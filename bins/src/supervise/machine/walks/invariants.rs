@@ -220,7 +220,7 @@ impl Watch {
                 let mut named = self.known.iter().filter(|known| known.policy.name == *name);
                 self.reason |= named.any(|known| known.policy.essential);
             }
-            Action::Log(_) => {}
+            Action::Held(_) | Action::Log(_) => {}
         }
     }
 

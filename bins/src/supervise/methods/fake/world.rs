@@ -92,6 +92,7 @@ impl Supervisor for Fake {
             pid: view.pid.map_or(0, Pid::as_raw),
             failed: !view.spawnerr.is_empty(),
             waiting: view.waiting,
+            held: view.held,
             done: oneshot && view.completed && view.state == State::Exited,
             by_hand: view.by_hand,
             served: view.served,
