@@ -68,7 +68,7 @@ fn requests_without_an_end() {
         });
         let mut most = before;
         while !taking.is_finished() {
-            promptly("an answer to somebody else", Duration::from_millis(100), || {
+            promptly("an answer to somebody else", Duration::from_millis(500), || {
                 let began = Instant::now();
                 ours.call("supervisor.getVersion", &[]).says("3.0");
                 began.elapsed()
@@ -77,7 +77,7 @@ fn requests_without_an_end() {
         }
         sending.join().unwrap().unwrap();
         taking.join().unwrap();
-        assert!(most < before + 512, "{before} KiB, then {most} KiB");
+        assert!(most < before + 1024, "{before} KiB, then {most} KiB");
     });
     ours.stop();
 }
@@ -91,7 +91,7 @@ fn a_start_that_is_held() {
         .script(
             "db",
             "[ -e healthy ] || exit 1\nexec sleep 1000",
-            "startsecs=1\nstartretries=0\nautostart=false",
+            "startsecs=3\nstartretries=0\nautostart=false",
         )
         .idle("api", "depends_on=db\nautostart=false")
         .idle("ui", "depends_on=api\nautostart=false")

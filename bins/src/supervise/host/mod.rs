@@ -175,7 +175,6 @@ impl Host {
             for wakeup in wakeups.drain(..) {
                 self.wake(wakeup);
             }
-            self.serve_ready();
             self.kill_further_remains();
         }
     }

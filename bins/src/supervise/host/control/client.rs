@@ -38,8 +38,8 @@ pub(super) struct Client {
     pub(super) closing: bool,
     /// It has said all that it had to say.
     pub(super) ended: bool,
-    /// It has more to be answered than one turn allows, and is not read from before the next.
-    pub(super) queued: bool,
+    /// It has no whole request any more; before that is so, no more is read.
+    pub(super) drained: bool,
     pub(super) interest: Interest,
     /// When it last began, ended or took something.
     pub(super) since: Moment,
@@ -68,7 +68,7 @@ impl Client {
             doing: Doing::Nothing,
             closing: false,
             ended: false,
-            queued: false,
+            drained: true,
             interest: Interest::Read,
             since,
         }
@@ -148,16 +148,15 @@ impl Client {
         true
     }
 
-    /// Whether one more of its requests is to be answered now.
-    pub(super) fn has_its_turn(&self) -> bool {
-        let reads = matches!(self.doing, Doing::Nothing) && !self.closing;
-        reads && !self.queued && self.left() < ENOUGH
+    /// Whether a request of it can be answered now.
+    pub(super) fn is_free(&self) -> bool {
+        matches!(self.doing, Doing::Nothing) && !self.closing && self.left() < ENOUGH
     }
 
     /// What to be woken for; `unsent` if anything waits for room, or did until now.
     pub(super) fn wants(&self, unsent: bool) -> Interest {
         let reads = match self.doing {
-            Doing::Nothing => !self.closing && !self.ended && self.left() < ENOUGH,
+            Doing::Nothing => self.drained && !self.ended && self.is_free(),
             Doing::Waiting(..) | Doing::Following(..) | Doing::Lingering(_) => true,
         };
         match (reads, unsent) {

@@ -98,10 +98,6 @@ impl Host {
         let Some(client) = self.control.clients.get_mut(&key) else { return };
         let Some(fd) = self.events.fd(key) else { return };
         let mut buffer = [0_u8; 16 << 10];
-        if client.queued {
-            // It stays where it is until its turn comes, which is soon.
-            return;
-        }
         let read = match rustix::io::read(fd, buffer.as_mut_slice()) {
             Err(Errno::AGAIN | Errno::INTR) => return,
             Ok(0) | Err(_) => None,
@@ -140,14 +136,12 @@ impl Host {
     /// Answers the requests that are there.
     pub(super) fn serve_client(&mut self, key: Key) {
         let Some(mut client) = self.control.clients.remove(&key) else { return };
-        let mut served = 0;
-        while client.has_its_turn() {
-            if served == IN_TURN {
-                client.queued = true;
-                self.control.ready.push(key);
+        client.drained = false;
+        // Who is left with requests is woken as soon as there is room for answers.
+        for _ in 0..IN_TURN {
+            if !client.is_free() {
                 break;
             }
-            served = served.saturating_add(1);
             let entrance = Rc::clone(&client.entrance);
             match client.parser.next(&mut |head| entrance.gate(head)) {
                 Ok(Some(request)) => {
@@ -160,7 +154,7 @@ impl Host {
                     }
                 }
                 Ok(None) => {
-                    client.closing = client.ended;
+                    (client.drained, client.closing) = (true, client.ended);
                     if client.parser.wants_continue() {
                         client.queue(Response::CONTINUE);
                     }
@@ -173,16 +167,6 @@ impl Host {
             }
         }
         self.keep(key, client);
-    }
-
-    /// Those that have more to be answered than one turn allows.
-    pub(in super::super) fn serve_ready(&mut self) {
-        for key in std::mem::take(&mut self.control.ready) {
-            if let Some(client) = self.control.clients.get_mut(&key) {
-                client.queued = false;
-            }
-            self.serve_client(key);
-        }
     }
 
     /// Sends what a client takes, and puts it back among the others unless it is done with.

@@ -37,8 +37,6 @@ pub(super) struct Control {
     directories: Option<Key>,
     /// When to look after doors that are closed, or were left alone for want of descriptors.
     retry_at: Option<Moment>,
-    /// Clients that have sent more than was answered in their turn.
-    ready: Vec<Key>,
     /// Servers of a configuration that could not be opened.
     shut: Vec<Server>,
     /// Processes that have changed since those who wait were told.
@@ -71,7 +69,6 @@ impl Control {
             token: token(),
             directories: None,
             retry_at: None,
-            ready: Vec::new(),
             shut: Vec::new(),
             news: BTreeSet::new(),
             stirred: false,
@@ -85,9 +82,6 @@ impl Control {
     }
 
     pub(super) fn deadline(&self) -> Option<Moment> {
-        if !self.ready.is_empty() {
-            return Some(Moment::ZERO);
-        }
         self.clients.values().filter_map(Client::deadline).chain(self.retry_at).min()
     }
 
