@@ -108,44 +108,50 @@ impl Machine {
 
     /// Starts it if it waits and nothing is in its way.
     pub(super) fn consider(&mut self, now: Moment, id: ProcId, out: &mut Vec<Action>) {
-        let Some(process) = self.table.get(&id) else { return };
-        let at_rest = matches!(process.state, State::Stopped | State::Exited | State::Fatal);
-        if !process.waiting || !at_rest || self.phase != Phase::Running {
-            return;
-        }
-        if self.is_in_the_way(process) {
+        let Some(process) = self.table.get(&id).filter(|process| process.waits()) else { return };
+        if self.phase != Phase::Running || self.is_in_the_way(process) {
             return;
         }
         if self.unmet(id).next().is_none() {
             return self.with(id, |process| process.spawn(now, out));
         }
-        let told = process.told;
-        let idle = self.unmet(id).find(|on| !on.is_busy() && (!on.waiting || on.told));
-        let idle = idle.map(|on| (on.name(), on.state, on.code));
-        if told == idle.is_some() {
-            return;
+        let idle =
+            |on: &&Process| (!on.waiting || on.held) && !on.is_busy() && !self.is_served(on.id);
+        let idle = self.unmet(id).find(idle).map(|on| on.id);
+        if let Some(on) = idle {
+            self.hold_back(now, id, on, out);
         }
-        let Some((on, state, code)) = idle else {
-            // Somebody started that again.
-            self.with(id, |process| process.told = false);
-            return self.consider_dependents(now, id, out);
-        };
-        let (code, mut lost) = (code.max(1), false);
-        self.with(id, |process| {
-            process.told = true;
-            lost = process.policy.essential && matches!(state, State::Fatal | State::Exited);
-            out.push(Action::Log(Line::Held { name: process.name(), on, state }));
+    }
+
+    /// What it waits for has failed, or was stopped: it is held, and so is what waits for it in turn,
+    /// until somebody tells it to start again.
+    fn hold_back(&mut self, now: Moment, id: ProcId, on: ProcId, out: &mut Vec<Action>) {
+        let ended = |on: &&Process| !on.waiting && matches!(on.state, State::Fatal | State::Exited);
+        let lost = self.table.get(&on).filter(ended).map(|on| on.code.max(1));
+        let mut open = vec![(id, on)];
+        while let Some((id, on)) = open.pop() {
+            let Some((on, state)) = self.table.get(&on).map(|on| (on.name(), on.state)) else {
+                continue;
+            };
+            let waits = self.table.get(&id).filter(|process| process.waits() && !process.held);
+            let Some((name, essential)) = waits.map(|it| (it.name(), it.policy.essential)) else {
+                continue;
+            };
+            self.with(id, |process| process.held = true);
+            out.push(Action::Log(Line::Held { name: name.clone(), on, state }));
             out.push(Action::Held(id));
-            if lost {
-                let name = process.name();
-                out.push(Action::Log(Line::Essential { name, state: process.state, code }));
+            if let Some(code) = lost.filter(|_| essential) {
+                // What it needs has ended for good, and so has it.
+                let state = self.table.get(&id).map_or(State::Stopped, |process| process.state);
+                out.push(Action::Log(Line::Essential { name, state, code }));
+                return self.begin_shutdown(now, After::Leave(code), out);
             }
-        });
-        if lost {
-            // What it needs has ended for good, and so has it.
-            return self.begin_shutdown(now, After::Leave(code), out);
+            if !self.is_served(id) {
+                let needed_by = self.links.get(&id).map_or(&[][..], |links| &links.needed_by);
+                let waits = |of: &&ProcId| self.unmet(**of).any(|on| on.id == id);
+                open.extend(needed_by.iter().rev().filter(waits).map(|of| (*of, id)));
+            }
         }
-        self.consider_dependents(now, id, out);
     }
 
     /// The same for all, in start order.

@@ -49,8 +49,8 @@ pub(super) struct Process {
     pub(super) by_hand: bool,
     /// It starts as soon as what it depends on allows it.
     pub(super) waiting: bool,
-    /// The log says why it waits.
-    pub(super) told: bool,
+    /// Since it was told to start, what it waits for has failed or was stopped.
+    pub(super) held: bool,
     /// Once it has stopped it is started again.
     pub(super) again: bool,
     /// It is no longer part of the configuration.
@@ -91,7 +91,7 @@ impl Process {
             doom: Doom::No,
             by_hand: false,
             waiting: false,
-            told: false,
+            held: false,
             again: false,
             removed: false,
             ended: false,
@@ -129,9 +129,14 @@ impl Process {
         self.is_unstopped() || self.due < NEVER
     }
 
-    /// It waits for what does not come without somebody's doing.
-    pub(super) fn is_held(&self) -> bool {
-        self.waiting && self.told
+    /// It could start now, and is to.
+    pub(super) fn waits(&self) -> bool {
+        self.waiting && matches!(self.state, State::Stopped | State::Exited | State::Fatal)
+    }
+
+    /// Those that wait for it may hope.
+    pub(super) fn comes(&self) -> bool {
+        self.waiting || self.is_busy()
     }
 
     pub(super) fn view(&self) -> View {
@@ -144,7 +149,7 @@ impl Process {
             tries: self.tries,
             by_hand: self.by_hand,
             waiting: self.waiting,
-            held: self.is_held(),
+            held: self.held && self.waiting,
             served: false,
             completed: self.completed,
             due: Some(self.due).filter(|due| *due < NEVER),
@@ -170,7 +175,7 @@ impl Process {
     /// It is to start as soon as it may.
     pub(super) fn want(&mut self) {
         self.waiting = true;
-        self.told = false;
+        self.held = false;
         self.by_hand = false;
     }
 

@@ -243,7 +243,7 @@ pub enum Action {
     StopCommand(ProcId),
     /// It changed: events, state file, clients that wait.
     Changed(Transition),
-    /// It waits for what does not come without somebody's doing: for clients that wait for it.
+    /// What it waits for has failed or was stopped: for clients that wait for it.
     Held(ProcId),
     /// Write a line to the main log.
     Log(Line),
@@ -274,7 +274,7 @@ pub struct View {
     pub by_hand: bool,
     /// It is to start, and waits for what it depends on or for the one it replaces.
     pub waiting: bool,
-    /// It waits for what does not come without somebody's doing.
+    /// Since it was told to start, what it waits for has failed or was stopped.
     pub held: bool,
     /// It is hot, and the one that it is to replace serves on.
     pub served: bool,

@@ -90,9 +90,9 @@ fn one_that_fails_leaves_its_dependents_waiting() {
     assert_eq!(fake.exit("job", code(0)), "job:RUNNING job:EXITED web:STARTING");
 }
 
-/// All that hang on it are held, whoever waits for them is told, and again when it fails again.
+/// All that hang on it are held, and whoever waits for them is told: once for each order.
 #[test]
-fn what_fails_holds_the_whole_chain_until_it_is_started_again() {
+fn what_fails_holds_the_whole_chain() {
     let mut fake = Fake::begun(vec![
         with("db", |db| db.startretries = Some(0)),
         needs("api", "db", Until::Ready),
@@ -107,15 +107,52 @@ fn what_fails_holds_the_whole_chain_until_it_is_started_again() {
                  \"not started: ui depends on api, which is STOPPED\"";
     assert_eq!(fake.exit("db", code(1)), fails);
     assert_eq!(held(&fake), [true, true]);
-    assert_eq!(fake.start("db"), Ok(()));
+    assert_eq!(fake.start("ui"), Ok(()));
     assert_eq!(fake.seen(), "db:STARTING");
     assert_eq!(held(&fake), [false, false], "they only wait now");
     assert_eq!(fake.exit("db", code(1)), fails);
+    assert_eq!(fake.start("db"), Ok(()));
+    let (silent, _) = fails.split_once(" \"not").unwrap();
+    assert_eq!(fake.exit("db", code(1)).replace("db:STARTING ", ""), silent);
     assert_eq!(fake.start("db"), Ok(()));
     assert_eq!(
         fake.after(secs(4)),
         "db:STARTING db:RUNNING api:STARTING api:RUNNING ui:STARTING ui:RUNNING"
     );
+}
+
+/// Somebody stops what is in between while the first still tries: the last hopes in vain.
+#[test]
+fn a_link_of_the_chain_is_stopped() {
+    let mut fake = Fake::begun(vec![
+        with("db", |db| db.startretries = Some(9)),
+        needs("api", "db", Until::Ready),
+        needs("ui", "api", Until::Ready),
+    ]);
+    fake.level = Level::Warn;
+    fake.exit("db", code(1));
+    assert!(!fake.view("ui").held);
+    assert_eq!(fake.stop("api"), Ok(()));
+    assert!(fake.seen().ends_with("\"not started: ui depends on api, which is STOPPED\""));
+    assert!(fake.view("ui").held);
+}
+
+/// The one that serves still counts when the one that is to replace it has failed.
+#[test]
+fn a_release_that_fails_holds_nobody() {
+    let hot = || with("db", |db| (db.hot, db.startretries) = (true, Some(0)));
+    let manual = Policy { autostart: false, ..needs("web", "db", Until::Ready) };
+    let mut fake = Fake::running(vec![hot(), manual]);
+    let change = fake.replace("db", hot());
+    fake.apply(vec![change]);
+    assert_eq!(fake.exit("db'", code(1)), "db':BACKOFF db':FATAL");
+    assert_eq!(fake.exit("db", code(1)), "db:EXITED! db:STARTING");
+    // The start tries the new one once more, and the old one is on its way.
+    assert_eq!(fake.start("web"), Ok(()));
+    assert_eq!(fake.seen(), "db':STARTING");
+    assert_eq!(fake.exit("db'", code(1)), "db':BACKOFF db':FATAL");
+    assert!(!fake.view("web").held);
+    assert_eq!(fake.after(secs(2)), "db:RUNNING web:STARTING");
 }
 
 #[test]

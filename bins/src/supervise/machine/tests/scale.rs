@@ -35,18 +35,43 @@ fn all_die_at_once() {
     assert!(fake.seen().ends_with("leave 0"));
 }
 
-#[test]
-fn a_long_chain() {
+/// Each depends on the one before it.
+fn chain(change: impl Fn(&mut Policy)) -> Fake {
     let policies = (0..MANY).map(|number| {
         with(&format!("p{number:05}"), |policy| {
-            policy.autostart = false;
             policy.startsecs = Duration::ZERO;
             if number > 0 {
                 policy.depends_on = on(&format!("p{:05}", number - 1), Until::Ready);
             }
+            change(policy);
         })
     });
-    let mut fake = Fake::begun(policies.collect());
+    Fake::begun(policies.collect())
+}
+
+/// All of them are held by the first, over and over, on a stack of two megabytes.
+#[test]
+fn a_long_chain_that_fails() {
+    let mut fake = chain(|policy| {
+        policy.autostart = policy.name != "p00000";
+        policy.startsecs = secs(1);
+        policy.startretries = Some(0);
+    });
+    let first = ProcId(1);
+    let last = *fake.names.keys().last().unwrap();
+    let held = |fake: &Fake| fake.machine.view(last).unwrap().held;
+    assert!(held(&fake));
+    for _ in 0..3 {
+        assert_eq!(fake.order(Order::Start(last)), Ok(()));
+        assert!(!held(&fake));
+        fake.feed(Input::Exited(first, code(1)));
+        assert!(held(&fake));
+    }
+}
+
+#[test]
+fn a_long_chain() {
+    let mut fake = chain(|policy| policy.autostart = false);
     // The answers come one by one, as the host gives them.
     fake.held = fake.names.keys().copied().collect();
     let last = *fake.names.keys().last().unwrap();

@@ -97,7 +97,7 @@ impl Watch {
     }
 
     /// All processes have behaved for long: nothing is under way any more.
-    pub(super) fn settled(&mut self) {
+    pub(super) fn settled(&mut self, machine: &Machine) {
         if self.ending {
             return self.rule(self.finished.is_some(), || "the shutdown goes on for ever".into());
         }
@@ -112,9 +112,23 @@ impl Watch {
             let stays = known.retired && !serves && state != State::Unknown;
             self.rule(!stays, || format!("{id:?} was never forgotten"));
             let older = |one: &&Known| all.iter().find(|old| one.predecessor == Some(old.id));
-            let mut olds = std::iter::successors(older(&known), older);
-            let waits = known.policy.depends_on.iter().any(|wanted| !holds(&all, wanted, true))
-                || olds.any(|old| !old.gone);
+            let replaces = std::iter::successors(older(&known), older).any(|old| !old.gone);
+            let waits =
+                known.policy.depends_on.iter().any(|wanted| !holds(&all, wanted, true)) || replaces;
+            let hopes = |known: &Known| {
+                machine.view(known.id).is_some_and(|view| view.waiting && !view.held)
+            };
+            // What runs may yet do its work.
+            let comes = |on: &Known| {
+                hopes(on) || matches!(on.state, State::Running | State::Unknown) && !on.gone
+            };
+            let needs = |on: &&Known| {
+                let mut names = known.policy.depends_on.iter().map(|wanted| &*wanted.name);
+                names.any(|name| on.is_named(name) || on.policy.group == name)
+            };
+            let stuck = state == State::Unknown;
+            let vain = hopes(known) && !stuck && !replaces && !all.iter().filter(needs).any(comes);
+            self.rule(!vain, || format!("{id:?} waits, and nothing comes"));
             let wanted = match known.hand {
                 Some(Hand::Up) => !waits,
                 Some(Hand::Down) => false,

@@ -26,6 +26,8 @@ pub(super) struct Watch {
     overdue: Option<Moment>,
     /// A reason to leave by itself.
     reason: bool,
+    /// The last that was held waits for what has ended for good.
+    lost: bool,
     /// A reason to leave in this very step.
     pub(super) must_leave: bool,
     pub(super) finished: Option<After>,
@@ -46,6 +48,7 @@ impl Watch {
             asked: None,
             overdue: None,
             reason: false,
+            lost: false,
             must_leave: false,
             finished: None,
             changes: 0,
@@ -215,12 +218,14 @@ impl Watch {
                 | Line::Exited { .. }
                 | Line::Stopped { .. },
             ) => self.untold -= 1,
-            // What an essential one needs has ended for good.
-            Action::Log(Line::Held { name, state: State::Fatal | State::Exited, .. }) => {
+            // What an essential one needs has ended for good, or what that needs.
+            Action::Log(Line::Held { name, state, .. }) => {
+                self.lost |= matches!(state, State::Fatal | State::Exited);
                 let mut named = self.known.iter().filter(|known| known.policy.name == *name);
-                self.reason |= named.any(|known| known.policy.essential);
+                self.reason |= self.lost && named.any(|known| known.policy.essential);
             }
-            Action::Held(_) | Action::Log(_) => {}
+            Action::Held(_) => {}
+            Action::Log(_) => self.lost = false,
         }
     }
 

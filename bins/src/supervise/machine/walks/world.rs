@@ -223,7 +223,7 @@ impl World {
         if self.is_over() {
             return;
         }
-        self.watch.settled();
+        self.watch.settled(&self.machine);
         let (deadlines, changes) = (self.deadlines, self.watch.changes);
         self.pass(ms(30_000));
         if self.is_over() {
