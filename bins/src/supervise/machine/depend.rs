@@ -99,11 +99,21 @@ impl Machine {
     /// The processes that are not yet so far that this one could start.
     fn unmet(&self, id: ProcId) -> impl Iterator<Item = &Process> {
         let needs = self.links.get(&id).map_or(&[][..], |links| &links.needs);
-        needs.iter().filter_map(|(on, untils)| {
-            let process = self.table.get(on).filter(|on| self.is_current(on))?;
-            let met = |process: &Process| untils.iter().all(|until| is_met(process, *until));
-            (!met(process) && !self.serving(*on).any(met)).then_some(process)
-        })
+        needs.iter().filter_map(|(on, untils)| self.still_needed(*on, untils))
+    }
+
+    /// The same for one of them; they are in the order of their ids.
+    fn is_unmet(&self, id: ProcId, on: ProcId) -> bool {
+        let needs = self.links.get(&id).map_or(&[][..], |links| &links.needs);
+        let found =
+            needs.binary_search_by_key(&on, |(on, _)| *on).ok().and_then(|at| needs.get(at));
+        found.is_some_and(|(_, untils)| self.still_needed(on, untils).is_some())
+    }
+
+    fn still_needed(&self, on: ProcId, untils: &[Until]) -> Option<&Process> {
+        let process = self.table.get(&on).filter(|on| self.is_current(on))?;
+        let met = |process: &Process| untils.iter().all(|until| is_met(process, *until));
+        (!met(process) && !self.serving(on).any(met)).then_some(process)
     }
 
     /// Starts it if it waits and nothing is in its way.
@@ -115,43 +125,72 @@ impl Machine {
         if self.unmet(id).next().is_none() {
             return self.with(id, |process| process.spawn(now, out));
         }
-        let idle =
-            |on: &&Process| (!on.waiting || on.held) && !on.is_busy() && !self.is_served(on.id);
-        let idle = self.unmet(id).find(idle).map(|on| on.id);
-        if let Some(on) = idle {
-            self.hold_back(now, id, on, out);
+        let idle = self.unmet(id).filter(|on| self.is_idle(on));
+        // One that has ended for good says more than one that was never started.
+        let on = idle.min_by_key(|on| !has_ended(on)).map(|on| on.id);
+        match on {
+            Some(on) => self.hold_back(now, id, on, out),
+            None if process.held => self.let_hope(id),
+            None => {}
         }
     }
 
-    /// What it waits for has failed, or was stopped: it is held, and so is what waits for it in turn,
-    /// until somebody tells it to start again.
+    /// It does not come without somebody's doing.
+    fn is_idle(&self, process: &Process) -> bool {
+        let hopes = process.waiting && !process.held || process.is_busy();
+        !hopes && !self.is_served(process.id)
+    }
+
+    /// What it waits for has failed, or was stopped: it is held, and so is what waits for it in turn.
     fn hold_back(&mut self, now: Moment, id: ProcId, on: ProcId, out: &mut Vec<Action>) {
-        let ended = |on: &&Process| !on.waiting && matches!(on.state, State::Fatal | State::Exited);
-        let lost = self.table.get(&on).filter(ended).map(|on| on.code.max(1));
-        let mut open = vec![(id, on)];
+        let lost = self.table.get(&on).filter(|on| has_ended(on)).map(|on| on.code.max(1));
+        let (mut open, mut seen) = (vec![(id, on)], BTreeSet::new());
         while let Some((id, on)) = open.pop() {
-            let Some((on, state)) = self.table.get(&on).map(|on| (on.name(), on.state)) else {
+            let process = self.table.get(&id).filter(|it| it.waits() && seen.insert(it.id));
+            let (Some(process), Some(on)) = (process, self.table.get(&on)) else { continue };
+            let ends = lost.filter(|_| process.policy.essential && !self.is_served(id));
+            let (held, told, state, name) =
+                (process.held, process.told, process.state, process.name());
+            if held && lost.is_none() {
                 continue;
-            };
-            let waits = self.table.get(&id).filter(|process| process.waits() && !process.held);
-            let Some((name, essential)) = waits.map(|it| (it.name(), it.policy.essential)) else {
-                continue;
-            };
-            self.with(id, |process| process.held = true);
-            out.push(Action::Log(Line::Held { name: name.clone(), on, state }));
-            out.push(Action::Held(id));
-            if let Some(code) = lost.filter(|_| essential) {
+            }
+            if !told || ends.is_some() {
+                let (name, on, state) = (name.clone(), on.name(), on.state);
+                out.push(Action::Log(Line::Held { name, on, state }));
+            }
+            if !held {
+                out.push(Action::Held(id));
+            }
+            self.with(id, |process| (process.held, process.told) = (true, true));
+            if let Some(code) = ends {
                 // What it needs has ended for good, and so has it.
-                let state = self.table.get(&id).map_or(State::Stopped, |process| process.state);
                 out.push(Action::Log(Line::Essential { name, state, code }));
                 return self.begin_shutdown(now, After::Leave(code), out);
             }
             if !self.is_served(id) {
-                let needed_by = self.links.get(&id).map_or(&[][..], |links| &links.needed_by);
-                let waits = |of: &&ProcId| self.unmet(**of).any(|on| on.id == id);
-                open.extend(needed_by.iter().rev().filter(waits).map(|of| (*of, id)));
+                open.extend(self.waiting_for(id).rev().map(|dependent| (dependent, id)));
             }
         }
+    }
+
+    /// What it waits for is on its way again, for it and for what waits for it in turn.
+    fn let_hope(&mut self, id: ProcId) {
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            let held = self.table.get(&id).is_some_and(|it| it.waits() && it.held);
+            if held && !self.unmet(id).any(|on| self.is_idle(on)) {
+                self.with(id, |process| process.held = false);
+                open.extend(self.waiting_for(id).rev());
+            }
+        }
+    }
+
+    /// Those that could start if it had come so far.
+    fn waiting_for(&self, id: ProcId) -> impl DoubleEndedIterator<Item = ProcId> {
+        let needed_by = self.links.get(&id).map_or(&[][..], |links| &links.needed_by);
+        needed_by.iter().copied().filter(move |of| {
+            self.table.get(of).is_some_and(Process::waits) && self.is_unmet(*of, id)
+        })
     }
 
     /// The same for all, in start order.
@@ -194,6 +233,12 @@ impl Process {
             State::Starting | State::Running | State::Backoff | State::Unknown => false,
         }
     }
+}
+
+/// It has ended for good, and nobody wanted that.
+fn has_ended(process: &Process) -> bool {
+    let over = matches!(process.state, State::Fatal | State::Exited);
+    over && !process.waiting && !process.by_hand
 }
 
 /// Whether a process is so far.

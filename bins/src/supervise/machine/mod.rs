@@ -228,7 +228,8 @@ impl Machine {
     /// list of those to be followed up are kept in step.
     fn with(&mut self, id: ProcId, change: impl FnOnce(&mut Process)) {
         let Some(process) = self.table.get_mut(&id) else { return };
-        let before = (process.state, process.pid, process.spawning, process.comes());
+        let before = (process.state, process.pid, process.spawning);
+        let came = process.comes();
         change(process);
         let due = process.due.min(process.report);
         if due != process.armed {
@@ -244,8 +245,8 @@ impl Machine {
             self.busy =
                 if busy { self.busy.saturating_add(1) } else { self.busy.saturating_sub(1) };
         }
-        let after = (process.state, process.pid, process.spawning, process.comes());
-        if before != after || process.ended {
+        let after = (process.state, process.pid, process.spawning);
+        if before != after || process.ended || came && !process.comes() {
             self.changed.push_back(id);
         }
     }

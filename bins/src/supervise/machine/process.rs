@@ -49,8 +49,10 @@ pub(super) struct Process {
     pub(super) by_hand: bool,
     /// It starts as soon as what it depends on allows it.
     pub(super) waiting: bool,
-    /// Since it was told to start, what it waits for has failed or was stopped.
+    /// What it waits for does not come without somebody's doing.
     pub(super) held: bool,
+    /// The log has said so since it was told to start.
+    pub(super) told: bool,
     /// Once it has stopped it is started again.
     pub(super) again: bool,
     /// It is no longer part of the configuration.
@@ -92,6 +94,7 @@ impl Process {
             by_hand: false,
             waiting: false,
             held: false,
+            told: false,
             again: false,
             removed: false,
             ended: false,
@@ -175,7 +178,7 @@ impl Process {
     /// It is to start as soon as it may.
     pub(super) fn want(&mut self) {
         self.waiting = true;
-        self.held = false;
+        (self.held, self.told) = (false, false);
         self.by_hand = false;
     }
 

@@ -274,7 +274,7 @@ pub struct View {
     pub by_hand: bool,
     /// It is to start, and waits for what it depends on or for the one it replaces.
     pub waiting: bool,
-    /// Since it was told to start, what it waits for has failed or was stopped.
+    /// What it waits for does not come without somebody's doing.
     pub held: bool,
     /// It is hot, and the one that it is to replace serves on.
     pub served: bool,

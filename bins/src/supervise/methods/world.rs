@@ -160,7 +160,7 @@ pub struct Standing {
     pub failed: bool,
     /// It is to start, and waits for what it depends on or for the one it replaces.
     pub waiting: bool,
-    /// Since it was told to start, what it waits for has failed or was stopped.
+    /// What it waits for does not come without somebody's doing.
     pub held: bool,
     /// It ended by itself as a oneshot that did its work.
     pub done: bool,

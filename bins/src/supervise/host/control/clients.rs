@@ -214,7 +214,7 @@ impl Host {
         for key in over.map(|(key, _)| *key).collect::<Vec<_>>() {
             let Some(mut client) = self.control.clients.remove(&key) else { continue };
             let begun = matches!(client.doing, Doing::Nothing) && client.is_sent();
-            if begun && !client.parser.is_idle() && !client.closing {
+            if begun && client.drained && !client.parser.is_idle() && !client.closing {
                 client.queue(&Refusal::timeout().bytes());
                 client.closing = true;
                 self.keep(key, client);

@@ -112,8 +112,11 @@ fn what_fails_holds_the_whole_chain() {
     assert_eq!(held(&fake), [false, false], "they only wait now");
     assert_eq!(fake.exit("db", code(1)), fails);
     assert_eq!(fake.start("db"), Ok(()));
+    assert_eq!(held(&fake), [false, false]);
+    fake.seen();
     let (silent, _) = fails.split_once(" \"not").unwrap();
-    assert_eq!(fake.exit("db", code(1)).replace("db:STARTING ", ""), silent);
+    assert_eq!(fake.exit("db", code(1)), silent);
+    assert_eq!(held(&fake), [true, true]);
     assert_eq!(fake.start("db"), Ok(()));
     assert_eq!(
         fake.after(secs(4)),
@@ -135,6 +138,69 @@ fn a_link_of_the_chain_is_stopped() {
     assert_eq!(fake.stop("api"), Ok(()));
     assert!(fake.seen().ends_with("\"not started: ui depends on api, which is STOPPED\""));
     assert!(fake.view("ui").held);
+}
+
+/// What is added while the first is tried again may hope as well.
+#[test]
+fn an_update_while_the_first_is_tried_again() {
+    let db = with("db", |db| db.startretries = Some(0));
+    let mut fake = Fake::begun(vec![db, needs("api", "db", Until::Ready)]);
+    fake.exit("db", code(1));
+    assert!(fake.view("api").held);
+    assert_eq!(fake.start("db"), Ok(()));
+    let change = fake.add(needs("ui", "api", Until::Ready));
+    fake.apply(vec![change]);
+    assert!(!fake.view("ui").held);
+    assert_eq!(fake.after(secs(4)), "db:RUNNING api:STARTING api:RUNNING ui:STARTING ui:RUNNING");
+}
+
+/// It ends everything when what it waits for fails, also through others, and not before.
+#[test]
+fn an_essential_one_that_is_held() {
+    let fresh = || {
+        let essential = with("ui", |ui| {
+            ui.essential = true;
+            ui.depends_on = on("api", Until::Ready);
+        });
+        let db = with("db", |db| (db.autostart, db.startretries) = (false, Some(0)));
+        Fake::begun(vec![db, needs("api", "db", Until::Ready), essential])
+    };
+    let mut fake = fresh();
+    assert_eq!(fake.seen(), "Running", "it was never tried");
+    assert!(fake.view("ui").held);
+    assert_eq!(fake.start("db"), Ok(()));
+    fake.seen();
+    assert_eq!(fake.exit("db", code(7)), "db:BACKOFF db:FATAL ShuttingDown leave 7");
+    // Somebody stops it by hand, and knows why.
+    let mut fake = fresh();
+    assert_eq!(fake.start("db"), Ok(()));
+    assert_eq!(fake.stop("db"), Ok(()));
+    fake.seen();
+    assert_eq!(fake.exit("db", code(7)), "db:STOPPED");
+    assert_eq!(fake.stop("api"), Ok(()));
+    assert_eq!(fake.seen(), "");
+}
+
+/// While one of them serves, its new release that is held ends nothing.
+#[test]
+fn an_essential_one_that_serves_while_its_release_is_held() {
+    let web = || {
+        with("web", |web| {
+            (web.hot, web.essential) = (true, true);
+            web.depends_on = on("db", Until::Ready);
+        })
+    };
+    let db = with("db", |db| (db.autorestart, db.startretries) = (AutoRestart::Always, Some(0)));
+    let mut fake = Fake::running(vec![db, web()]);
+    fake.after(secs(9));
+    assert_eq!(fake.state("web"), State::Running);
+    fake.exit("db", code(1));
+    fake.exit("db", code(1));
+    assert_eq!(fake.state("db"), State::Fatal);
+    fake.seen();
+    let change = fake.replace("web", web());
+    assert_eq!(fake.apply(vec![change]), "");
+    assert!(fake.view("web'").held);
 }
 
 /// The one that serves still counts when the one that is to replace it has failed.

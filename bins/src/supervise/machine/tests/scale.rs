@@ -69,6 +69,33 @@ fn a_long_chain_that_fails() {
     }
 }
 
+/// The first is needed by all, and all by the last.
+#[test]
+fn a_wide_one_that_fails() {
+    let policies = (0..MANY).map(|number| {
+        with(&format!("p{number:05}"), |policy| {
+            (policy.startsecs, policy.startretries) = (secs(1), Some(0));
+            policy.group = if number == MANY - 1 { "last" } else { "all" }.into();
+            match number {
+                0 => policy.group = "first".into(),
+                _ if number == MANY - 1 => policy.depends_on = on("all", Until::Ready),
+                _ => policy.depends_on = on("first", Until::Ready),
+            }
+        })
+    });
+    let mut fake = Fake::begun(policies.collect());
+    let last = *fake.names.keys().last().unwrap();
+    let held = |fake: &Fake| fake.machine.view(last).unwrap().held;
+    fake.feed(Input::Exited(ProcId(1), code(1)));
+    assert!(held(&fake));
+    for _ in 0..3 {
+        assert_eq!(fake.order(Order::Start(last)), Ok(()));
+        assert!(!held(&fake));
+        fake.feed(Input::Exited(ProcId(1), code(1)));
+        assert!(held(&fake));
+    }
+}
+
 #[test]
 fn a_long_chain() {
     let mut fake = chain(|policy| policy.autostart = false);

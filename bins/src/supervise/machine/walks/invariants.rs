@@ -5,7 +5,7 @@ use std::sync::Arc;
 use reaper::Moment;
 
 use super::kernel::Kernel;
-use super::rules::{Hand, Known, is_allowed};
+use super::rules::{Hand, Known, is_allowed, rests_on_what_has_ended};
 use crate::supervise::config::model::{ExitOn, Type};
 use crate::supervise::lines::Line;
 use crate::supervise::machine::types::{
@@ -26,8 +26,6 @@ pub(super) struct Watch {
     overdue: Option<Moment>,
     /// A reason to leave by itself.
     reason: bool,
-    /// The last that was held waits for what has ended for good.
-    lost: bool,
     /// A reason to leave in this very step.
     pub(super) must_leave: bool,
     pub(super) finished: Option<After>,
@@ -48,7 +46,6 @@ impl Watch {
             asked: None,
             overdue: None,
             reason: false,
-            lost: false,
             must_leave: false,
             finished: None,
             changes: 0,
@@ -219,13 +216,12 @@ impl Watch {
                 | Line::Stopped { .. },
             ) => self.untold -= 1,
             // What an essential one needs has ended for good, or what that needs.
-            Action::Log(Line::Held { name, state, .. }) => {
-                self.lost |= matches!(state, State::Fatal | State::Exited);
-                let mut named = self.known.iter().filter(|known| known.policy.name == *name);
-                self.reason |= self.lost && named.any(|known| known.policy.essential);
+            Action::Log(Line::Held { name, .. }) => {
+                let named = self.known.iter().filter(|known| known.policy.name == *name);
+                let mut named = named.filter(|known| known.policy.essential);
+                self.reason |= named.any(|known| rests_on_what_has_ended(&self.known, known));
             }
-            Action::Held(_) => {}
-            Action::Log(_) => self.lost = false,
+            Action::Held(_) | Action::Log(_) => {}
         }
     }
 

@@ -190,6 +190,27 @@ pub(super) fn holds(all: &[Known], dependency: &Dependency, newest: bool) -> boo
     })
 }
 
+/// Whether something that it waits for, itself or through others, has ended and does not run again.
+pub(super) fn rests_on_what_has_ended(all: &[Known], known: &Known) -> bool {
+    let mut open = vec![known];
+    let mut seen = vec![known.id];
+    while let Some(known) = open.pop() {
+        let names = known.policy.depends_on.iter().map(|wanted| &wanted.name);
+        for name in names {
+            for on in all.iter().filter(|on| on.is_named(name) || on.policy.group == *name) {
+                if matches!(on.state, State::Fatal | State::Exited) {
+                    return true;
+                }
+                if !seen.contains(&on.id) {
+                    seen.push(on.id);
+                    open.push(on);
+                }
+            }
+        }
+    }
+    false
+}
+
 /// Whether there is such a process in the configuration, this one or what takes its place.
 fn is_named_still(all: &[Known], known: &Known) -> bool {
     let next = |known: &Known| all.iter().find(|new| known.successor == Some(new.id));
